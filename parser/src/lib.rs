@@ -1,0 +1,1 @@
+//! Parser for Apache httpd configuration files and expressions.

@@ -1,0 +1,2 @@
+//! httpd
+fn main() {}
