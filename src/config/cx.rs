@@ -1,0 +1,137 @@
+//! The command context: what a directive's setter sees and may change (Apache's `cmd_parms`).
+
+use super::{Contexts, Directive, Override, Process, Providers, Server, Settings, SettingsVec};
+use bstr::{BStr, BString};
+use std::path::PathBuf;
+
+/// What a setter answers.
+pub type Outcome = Result<(), Complaint>;
+
+/// Why a directive was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Complaint {
+    /// Printed below "AH00526: Syntax error on line N of FILE:".
+    #[error("{0}")]
+    Text(BString),
+    /// The setter has no use for the directive here; the next module that has a row of this name is asked.
+    #[error("declined")]
+    Decline,
+}
+
+impl From<String> for Complaint {
+    fn from(text: String) -> Complaint {
+        Complaint::Text(text.into())
+    }
+}
+impl From<&str> for Complaint {
+    fn from(text: &str) -> Complaint {
+        Complaint::Text(text.into())
+    }
+}
+impl From<BString> for Complaint {
+    fn from(text: BString) -> Complaint {
+        Complaint::Text(text)
+    }
+}
+
+/// Which kind of place a directive stands in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// The main server, outside any section.
+    Main,
+    /// `<VirtualHost>`, outside any directory-like section.
+    VirtualHost,
+    /// A directory-like section of the server's configuration.
+    Section,
+    /// A .htaccess file.
+    Htaccess,
+}
+
+/// The context of one directive: the settings under construction and where they belong.
+pub struct Cx<'a> {
+    /// The directive's row.
+    pub directive: &'static Directive,
+    /// The directive's name as the file spells it.
+    pub name: &'a BStr,
+    pub file: &'a BStr,
+    pub line: u32,
+    pub place: Place,
+    /// The directory, location or file pattern of the innermost directory-like section; with a trailing slash for a
+    /// directory and for the directory of a .htaccess. None outside.
+    pub path: Option<BString>,
+    /// The sections around, outermost first, as opened: `<VirtualHost>`, `<Directory>`, `<Limit>` ...
+    pub around: Vec<&'static str>,
+    /// Override classes that hold here (all outside of .htaccess).
+    pub overrides: Override,
+    /// Options that `AllowOverride Options=...` lets .htaccess set.
+    pub override_options: u32,
+    /// Methods that `<Limit>`/`<LimitExcept>` restrict to; all bits set outside.
+    pub limited: u64,
+    /// Settings of the server (main or virtual host) that the directive belongs to. A .htaccess sees a scratch copy.
+    pub server: &'a mut Server,
+    /// Settings of the section that the directive stands in; a server's own defaults outside of any.
+    pub dir: &'a mut SettingsVec,
+    /// Process-wide settings: listeners, MPM numbers, user, pid file.
+    pub process: &'a mut Process,
+    pub providers: &'a Providers,
+    /// Runs the lines between a section's opener and its closer; see [`Cx::section`].
+    pub children: &'a mut dyn Children,
+    /// What must be printed or logged as a warning: `[core:warn]`-style lines, in order.
+    pub warnings: &'a mut Vec<Warning>,
+}
+
+/// A warning of the configuration phase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// `core`, `alias` ...: the module's log name; empty for a bare line.
+    pub module: &'static str,
+    pub level: crate::log::Level,
+    /// Text with its AH tag.
+    pub text: BString,
+}
+
+/// The lines inside of the section whose opener is being executed.
+pub trait Children {
+    /// Executes them with the given place and settings.
+    fn run(&mut self, place: Inner<'_>) -> Outcome;
+}
+
+/// Where a section's children belong.
+pub struct Inner<'a> {
+    pub place: Place,
+    pub path: Option<BString>,
+    pub around: &'static str,
+    pub limited: u64,
+    pub server: &'a mut Server,
+    pub dir: &'a mut SettingsVec,
+    pub process: &'a mut Process,
+    pub warnings: &'a mut Vec<Warning>,
+}
+
+impl Cx<'_> {
+    /// The module's settings for the server that the directive stands in.
+    pub fn server<T: Settings>(&mut self) -> &mut T {
+        self.server.settings.edit::<T>()
+    }
+    /// The module's settings for the section that the directive stands in.
+    pub fn dir<T: Settings>(&mut self) -> &mut T {
+        self.dir.edit::<T>()
+    }
+    /// A provider of trait `T`.
+    pub fn provider<T: ?Sized + Sync + 'static>(&self, name: &[u8]) -> Option<&'static T> {
+        self.providers.find(name)
+    }
+    /// `path` itself if absolute, else below ServerRoot.
+    pub fn server_root_relative(&self, path: &[u8]) -> PathBuf {
+        use bstr::ByteSlice;
+        self.process.server_root.join(path.to_path_lossy())
+    }
+    /// Whether the row lets the directive stand in all of `contexts`.
+    pub fn allows(&self, contexts: Contexts) -> bool {
+        self.directive.contexts.has(contexts)
+    }
+    /// Whether the directive stands in a .htaccess file.
+    pub fn in_htaccess(&self) -> bool {
+        self.place == Place::Htaccess
+    }
+}

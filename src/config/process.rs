@@ -1,0 +1,102 @@
+//! Process-wide settings: what the parent needs before and between generations of children.
+
+use bstr::BString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One `Listen` address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    pub addr: SocketAddr,
+    /// `https` for port 443 or as named.
+    pub protocol: BString,
+    /// Where it was written, for error texts.
+    pub text: BString,
+    /// True when no address was written (`Listen 80`): bound as `[::]:80`, IPv4-mapped.
+    pub any: bool,
+}
+
+/// Which MPM a `LoadModule mpm_*_module` chose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MpmKind {
+    Prefork,
+    Worker,
+    Event,
+}
+
+/// Numbers of the MPM directives as written; None where not set. The MPM applies defaults and clipping.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MpmNumbers {
+    pub start_servers: Option<i64>,
+    pub min_spare_servers: Option<i64>,
+    pub max_spare_servers: Option<i64>,
+    pub server_limit: Option<i64>,
+    pub max_request_workers: Option<i64>,
+    pub max_connections_per_child: Option<i64>,
+    pub min_spare_threads: Option<i64>,
+    pub max_spare_threads: Option<i64>,
+    pub threads_per_child: Option<i64>,
+    pub thread_limit: Option<i64>,
+    pub thread_stack_size: Option<i64>,
+    /// AsyncRequestWorkerFactor; None is 2.
+    pub async_factor: Option<f64>,
+    pub max_mem_free: Option<i64>,
+}
+
+/// See the module text.
+#[derive(Clone, Debug)]
+pub struct Process {
+    pub server_root: PathBuf,
+    pub config_file: PathBuf,
+    pub mpm: Option<MpmKind>,
+    pub numbers: MpmNumbers,
+    pub listen: Vec<Listen>,
+    pub listen_backlog: i32,
+    /// ListenCoresBucketsRatio; 0 is off.
+    pub listen_buckets_ratio: u32,
+    pub pid_file: Option<BString>,
+    pub scoreboard_file: Option<BString>,
+    pub core_dump_directory: Option<PathBuf>,
+    pub runtime_dir: Option<PathBuf>,
+    pub graceful_shutdown_timeout: Duration,
+    pub send_buffer_size: usize,
+    pub receive_buffer_size: usize,
+    pub user: Option<BString>,
+    pub group: Option<BString>,
+    pub chroot_dir: Option<PathBuf>,
+    pub extended_status: Option<bool>,
+    pub exception_hook: bool,
+    /// Names given with `-D` and by `Define NAME`, with their values, in order.
+    pub defines: Vec<(BString, Option<BString>)>,
+    /// Loaded modules in load order: identifier and whether linked in.
+    pub loaded: Vec<(&'static str, bool)>,
+}
+
+impl Default for Process {
+    fn default() -> Process {
+        Process {
+            server_root: PathBuf::from("/etc/apache2"),
+            config_file: PathBuf::from("apache2.conf"),
+            mpm: None,
+            numbers: MpmNumbers::default(),
+            listen: Vec::new(),
+            listen_backlog: 511,
+            listen_buckets_ratio: 0,
+            pid_file: None,
+            scoreboard_file: None,
+            core_dump_directory: None,
+            runtime_dir: None,
+            graceful_shutdown_timeout: Duration::ZERO,
+            send_buffer_size: 0,
+            receive_buffer_size: 0,
+            user: None,
+            group: None,
+            chroot_dir: None,
+            extended_status: None,
+            exception_hook: false,
+            defines: Vec::new(),
+            loaded: Vec::new(),
+        }
+    }
+}

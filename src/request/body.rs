@@ -1,0 +1,157 @@
+//! Bodies: pulled by whoever sends or reads them, wrapped by filters, never held whole in memory.
+
+use super::{Request, Status};
+use crate::engine::BoxFuture;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::sync::Arc;
+
+/// A range of an open file.
+#[derive(Clone, Debug)]
+pub struct FileRange {
+    pub file: Arc<File>,
+    pub offset: u64,
+    pub len: u64,
+}
+
+/// What a body is made of.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    Bytes(Bytes),
+    File(FileRange),
+    /// Whatever came before should reach the client now.
+    Flush,
+}
+
+impl Piece {
+    /// Octets in the piece.
+    pub fn len(&self) -> u64 {
+        match self {
+            Piece::Bytes(bytes) => bytes.len() as u64,
+            Piece::File(range) => range.len,
+            Piece::Flush => 0,
+        }
+    }
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Whose fault an error was: it decides the status and the log level.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whose {
+    Client,
+    Upstream,
+    Ours,
+}
+
+/// Why a body or a phase failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{status:?}: {message}")]
+pub struct Fault {
+    pub status: Status,
+    pub whose: Whose,
+    pub message: String,
+}
+
+impl Fault {
+    pub fn client(status: Status, message: impl Into<String>) -> Fault {
+        Fault { status, whose: Whose::Client, message: message.into() }
+    }
+    pub fn ours(message: impl Into<String>) -> Fault {
+        Fault { status: Status::INTERNAL_SERVER_ERROR, whose: Whose::Ours, message: message.into() }
+    }
+}
+
+/// A generator of pieces: a pipe, a backend, a filter around another body.
+pub trait Source: Send {
+    /// The next piece; None at the end. `r` is the request whose body this is, so that a filter may note trailers,
+    /// variables or log lines, or run subrequests.
+    fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, Result<Option<Piece>, Fault>>;
+    /// Octets still to come, where known.
+    fn length(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A message body.
+#[derive(Default)]
+pub enum Body {
+    #[default]
+    Empty,
+    Bytes(Bytes),
+    File(FileRange),
+    Pieces(VecDeque<Piece>),
+    Stream(Box<dyn Source>),
+}
+
+impl Body {
+    /// Octets still to come, where known without reading.
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Body::Empty => Some(0),
+            Body::Bytes(bytes) => Some(bytes.len() as u64),
+            Body::File(range) => Some(range.len),
+            Body::Pieces(pieces) => Some(pieces.iter().map(Piece::len).sum()),
+            Body::Stream(source) => source.length(),
+        }
+    }
+    pub fn is_empty(&self) -> bool {
+        self.length() == Some(0)
+    }
+    /// The next piece; None at the end.
+    pub async fn next(&mut self, r: &mut Request) -> Result<Option<Piece>, Fault> {
+        match self {
+            Body::Stream(source) => source.next(r).await,
+            Body::Pieces(pieces) => Ok(pieces.pop_front()),
+            _ => Ok(match std::mem::take(self) {
+                Body::Bytes(bytes) => Some(Piece::Bytes(bytes)),
+                Body::File(range) => Some(Piece::File(range)),
+                _ => None,
+            }),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Body {
+        Body::Bytes(bytes.into())
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Body({:?})", self.length())
+    }
+}
+
+/// Where in the chain an output or input filter stands, outermost last (Apache's `ap_filter_type`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum FilterKind {
+    Resource = 10,
+    ContentSet = 20,
+    Protocol = 30,
+    Transcode = 40,
+}
+
+/// A context of one filter instance.
+pub type FilterContext = Option<Arc<dyn std::any::Any + Send + Sync>>;
+
+/// A filter that a module registers under a name (`SetOutputFilter DEFLATE`) or inserts itself.
+///
+/// `wrap` runs once for a response (or request body), before the head is sent, innermost filter first; it may change
+/// header fields and returns the body to go on with: the same one, when it has nothing to do.
+#[derive(Clone, Copy)]
+pub struct Filter {
+    pub name: &'static str,
+    pub kind: FilterKind,
+    pub wrap: fn(&mut Request, Body, &FilterContext) -> Result<Body, Status>,
+}
+
+/// A filter in a request's chain.
+#[derive(Clone)]
+pub struct FilterInstance {
+    pub filter: &'static Filter,
+    pub context: FilterContext,
+}

@@ -1,0 +1,87 @@
+//! Facts of a connection, shared by its requests.
+
+use super::Table;
+use crate::config::Server;
+use bstr::{BString, ByteSlice};
+use parking_lot::Mutex;
+use std::any::{Any, TypeId};
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+
+/// Typed values that modules keep on a request or connection.
+#[derive(Default)]
+pub struct Extensions(Vec<(TypeId, Box<dyn Any + Send>)>);
+
+impl Extensions {
+    pub fn of<T: Send + 'static>(&self) -> Option<&T> {
+        self.0.iter().find(|(kind, _)| *kind == TypeId::of::<T>())?.1.downcast_ref()
+    }
+    pub fn of_mut<T: Send + 'static>(&mut self) -> Option<&mut T> {
+        self.0.iter_mut().find(|(kind, _)| *kind == TypeId::of::<T>())?.1.downcast_mut()
+    }
+    /// Puts `value` in the place of any other of its type.
+    pub fn put<T: Send + 'static>(&mut self, value: T) {
+        self.take::<T>();
+        self.0.push((TypeId::of::<T>(), Box::new(value)));
+    }
+    pub fn take<T: Send + 'static>(&mut self) -> Option<T> {
+        let at = self.0.iter().position(|(kind, _)| *kind == TypeId::of::<T>())?;
+        self.0.swap_remove(at).1.downcast().ok().map(|value| *value)
+    }
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// One client connection.
+pub struct Connection {
+    /// Unique among the connections of all children while it lives (Apache's `c->id`).
+    pub id: u64,
+    pub client: SocketAddr,
+    pub local: SocketAddr,
+    /// The client's address as text: IPv4-mapped addresses as IPv4.
+    pub client_ip: BString,
+    pub local_ip: BString,
+    /// The server that holds before a request names one: the best match of the local address.
+    pub base: &'static Server,
+    /// `https` for a TLS connection, else `http`.
+    pub scheme: &'static str,
+    /// Requests served before the current one.
+    pub keepalives: AtomicU32,
+    /// The peer is gone or framing is lost.
+    pub aborted: AtomicBool,
+    /// Scoreboard slot of the request in progress.
+    pub slot: AtomicU32,
+    pub notes: Mutex<Table>,
+    /// Result of the reverse look-up, with whether it was confirmed both ways.
+    pub remote_host: OnceLock<Option<BString>>,
+    pub extensions: Mutex<Extensions>,
+}
+
+impl Connection {
+    pub fn new(id: u64, client: SocketAddr, local: SocketAddr, base: &'static Server) -> Connection {
+        let text = |addr: SocketAddr| BString::from(addr.ip().to_canonical().to_string());
+        Connection {
+            id,
+            client: SocketAddr::new(client.ip().to_canonical(), client.port()),
+            local: SocketAddr::new(local.ip().to_canonical(), local.port()),
+            client_ip: text(client),
+            local_ip: text(local),
+            base,
+            scheme: "http",
+            keepalives: AtomicU32::new(0),
+            aborted: AtomicBool::new(false),
+            slot: AtomicU32::new(u32::MAX),
+            notes: Mutex::default(),
+            remote_host: OnceLock::new(),
+            extensions: Mutex::default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Connection({} from {})", self.id, self.client_ip.as_bstr())
+    }
+}

@@ -1,0 +1,16 @@
+//! The vocabulary of a request: what the wire code fills, the phases read and change, and the modules work on.
+//! No behaviour beyond keeping the data consistent.
+
+mod body;
+mod connection;
+mod message;
+mod method;
+mod status;
+mod table;
+
+pub use body::*;
+pub use connection::*;
+pub use message::*;
+pub use method::*;
+pub use status::*;
+pub use table::*;
