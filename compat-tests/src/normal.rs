@@ -1,0 +1,167 @@
+//! The normalisers: the whole list of what may differ between the two servers.
+//!
+//! Each has a name and a reason. A case may name further ones for its last request (`masking`); those are below, named too.
+
+use std::os::unix::ffi::OsStrExt;
+use std::sync::LazyLock;
+
+use flate2::read::MultiGzDecoder;
+use regex::bytes::Regex;
+
+use crate::tree::{Names, replace};
+use crate::wire::{self, Answer};
+
+/// A rule for text: name, why, pattern, replacement.
+pub struct Rule {
+    /// What README.md calls it.
+    pub name: &'static str,
+    /// Why the two may differ there.
+    pub why: &'static str,
+    pattern: &'static str,
+    with: &'static str,
+}
+
+/// Rules for all text, after the per-side names (root, port, program) are replaced.
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "date",
+        why: "the second of the answer",
+        pattern: r"(?m)^Date: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\r$",
+        with: "Date: {DATE}\r",
+    },
+    Rule {
+        name: "server-parenthesis",
+        why: "who we are",
+        pattern: r"Apache/2\.4\.71 \((Debian|Pinion|Unix)\)",
+        with: "Apache/2.4.71 ({OS})",
+    },
+    Rule {
+        name: "error-log-time",
+        why: "the moment",
+        pattern: r"(?m)^\[[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d\.\d{6} \d{4}\]",
+        with: "[{TIME}]",
+    },
+    Rule {
+        name: "access-log-time",
+        why: "the moment",
+        pattern: r"\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]",
+        with: "[{TIME}]",
+    },
+    Rule {
+        name: "log-pid",
+        why: "process and thread numbers",
+        pattern: r"\[pid \d+:tid \d+\]",
+        with: "[pid {PID}:tid {TID}]",
+    },
+    Rule {
+        name: "pid-in-text",
+        why: "process numbers",
+        pattern: r"\b(child pid|pid|process|child process) \d+",
+        with: "$1 {PID}",
+    },
+    Rule {
+        name: "client-port",
+        why: "chosen by the kernel",
+        pattern: r"\[(client|remote) ([0-9a-f.:]+):\d+\]",
+        with: "[$1 $2:{CLIENTPORT}]",
+    },
+    Rule { name: "program-name", why: "argv[0]", pattern: r"(?m)^(apache2|httpd): ", with: "{HTTPD}: " },
+    Rule {
+        name: "boundary",
+        why: "made of time and chance",
+        pattern: r"(boundary=|--)[0-9a-f]{16,20}\b",
+        with: "$1{BOUNDARY}",
+    },
+];
+
+/// For `/server-status?auto`: keys and their order stay, values go.
+pub const STATUS_VALUES: Mask =
+    Mask { name: "status-values", pattern: r"(?m)^([A-Z][A-Za-z0-9 /]*): .*$", with: "$1: {VALUE}" };
+/// A body's length where the body holds values that were masked.
+pub const BODY_LENGTH: Mask =
+    Mask { name: "body-length", pattern: r"(?m)^Content-Length: \d+\r$", with: "Content-Length: {LENGTH}\r" };
+
+/// A rule for a single request, named by its case.
+#[derive(Clone, Copy, Debug)]
+pub struct Mask {
+    /// What README.md calls it.
+    pub name: &'static str,
+    pattern: &'static str,
+    with: &'static str,
+}
+
+impl Mask {
+    /// `text` with the rule applied.
+    pub fn apply(&self, text: &[u8]) -> Vec<u8> {
+        Regex::new(self.pattern).expect("a pattern").replace_all(text, self.with.as_bytes()).into_owned()
+    }
+}
+
+static COMPILED: LazyLock<Vec<(Regex, &'static str)>> =
+    LazyLock::new(|| RULES.iter().map(|rule| (Regex::new(rule.pattern).expect(rule.name), rule.with)).collect());
+
+/// Log lines, program output and other text.
+pub fn text(bytes: &[u8], names: &Names) -> Vec<u8> {
+    let mut out = replace(bytes, names.root.as_os_str().as_bytes(), b"{ROOT}");
+    out = replace(&out, names.httpd.as_os_str().as_bytes(), b"{HTTPD}");
+    for (number, port) in names.ports.iter().enumerate() {
+        let mark: &[u8] = if number == 0 { b"{PORT}" } else { b"{PORT2}" };
+        out = replace(&out, port.to_string().as_bytes(), mark);
+    }
+    for (pattern, with) in COMPILED.iter() {
+        out = pattern.replace_all(&out, with.as_bytes()).into_owned();
+    }
+    out
+}
+
+/// Everything that came on one connection: answers taken apart, chunk boundaries joined, gzip unpacked, then the rules for text.
+pub fn connection(bytes: &[u8], names: &Names) -> Vec<u8> {
+    let (answers, rest) = wire::answers(bytes);
+    let mut out = Vec::new();
+    for answer in answers {
+        out.extend_from_slice(&one_answer(&answer));
+    }
+    out.extend_from_slice(&rest);
+    text(&out, names)
+}
+
+fn one_answer(answer: &Answer) -> Vec<u8> {
+    let mut head = answer.head.clone();
+    let mut body = answer.body.clone();
+    let mut notes = Vec::new();
+    let coding = answer.header("Content-Encoding").unwrap_or_default();
+    let packed = coding.contains("gzip") && !body.is_empty();
+    if packed {
+        // Compressors may choose other bytes for the same text; the text and the framing must agree.
+        let mut plain = Vec::new();
+        match std::io::Read::read_to_end(&mut MultiGzDecoder::new(body.as_slice()), &mut plain) {
+            Ok(_) => {
+                notes.extend_from_slice(b"[gzip] ");
+                body = plain;
+            }
+            Err(_) => notes.extend_from_slice(b"[gzip, broken] "),
+        }
+        head = BODY_LENGTH.apply(&head);
+    }
+    let mut out = head;
+    if let Some(trailer) = &answer.chunked {
+        // Where one chunk ends and the next begins is the server's own affair.
+        notes.extend_from_slice(match trailer {
+            Some(trailer) if trailer.is_empty() => b"[chunked] ".as_slice(),
+            Some(_) => b"[chunked, with trailer] ",
+            None => b"[chunked, not ended] ",
+        });
+        if let Some(trailer) = trailer {
+            body.extend_from_slice(trailer);
+        }
+    }
+    if !notes.is_empty() {
+        notes.push(b'\n');
+    }
+    out.extend_from_slice(&notes);
+    out.extend_from_slice(&body);
+    if !body.is_empty() && !body.ends_with(b"\n") {
+        out.extend_from_slice(b"[no newline]\n");
+    }
+    out
+}
