@@ -125,8 +125,26 @@ pub fn connection(bytes: &[u8], names: &Names) -> Vec<u8> {
     text(&out, names)
 }
 
+/// `allow-order`: the methods of an Allow header come in the order of a hash table that Apache seeds anew in each process.
+fn sorted_allow(head: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(head.len());
+    for line in head.split_inclusive(|b| *b == b'\n') {
+        match line.strip_prefix(b"Allow: ").and_then(|rest| rest.strip_suffix(b"\r\n")) {
+            Some(methods) => {
+                let mut sorted: Vec<&[u8]> = methods.split(|b| *b == b',').collect();
+                sorted.sort_unstable();
+                out.extend_from_slice(b"Allow: ");
+                out.extend_from_slice(&sorted.join(&b","[..]));
+                out.extend_from_slice(b"\r\n");
+            }
+            None => out.extend_from_slice(line),
+        }
+    }
+    out
+}
+
 fn one_answer(answer: &Answer) -> Vec<u8> {
-    let mut head = answer.head.clone();
+    let mut head = sorted_allow(&answer.head);
     let mut body = answer.body.clone();
     let mut notes = Vec::new();
     let coding = answer.header("Content-Encoding").unwrap_or_default();
