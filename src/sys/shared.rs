@@ -1,0 +1,33 @@
+//! Memory that a parent shares with the children it forks.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicU64;
+
+/// `words` zeroed words, shared with every process forked later. They live as long as the process.
+pub fn words(words: usize) -> io::Result<&'static [AtomicU64]> {
+    use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+    let bytes = words.checked_mul(size_of::<AtomicU64>()).and_then(NonZeroUsize::new);
+    let bytes = bytes.ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
+    // SAFETY: a fresh anonymous mapping aliases nothing.
+    let start =
+        unsafe { mmap_anonymous(None, bytes, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED) };
+    let start = start.map_err(io::Error::from)?;
+    // SAFETY: the mapping is `bytes` long, page aligned, zeroed (a valid AtomicU64) and never unmapped; other processes
+    // touch it through atomics only.
+    Ok(unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), words) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    #[test]
+    fn starts_zeroed_and_refuses_the_impossible() {
+        let words = super::words(1000).unwrap();
+        assert!(words.iter().all(|word| word.load(Ordering::Relaxed) == 0));
+        words[999].store(7, Ordering::Relaxed);
+        assert!(super::words(usize::MAX / 16).is_err());
+        assert!(super::words(0).is_err());
+    }
+}
