@@ -1,5 +1,32 @@
-//! The event engine.
+//! The event engine: waiting without threads. Knows nothing of HTTP.
+//!
+//! The same async code runs in two ways. Under [`event`] thousands of tasks share one loop per process: the leader
+//! thread polls them, and whoever is about to block hands the loop on first ([`block`]). Under [`alone`] one task has a
+//! thread of its own and waits in poll(2). A thread-local says which one drives the current poll.
+
+pub mod alone;
+mod clock;
+pub mod event;
+mod io;
+mod listener;
+mod process;
+mod stream;
+mod sync;
+mod task;
+mod timer;
+mod watchdog;
+
+pub use clock::now;
+pub use event::{block, spawn};
+pub use io::readable_fd;
+pub use listener::Listener;
+pub use process::Child;
+pub use stream::Stream;
+pub use sync::{Notify, Permit, Semaphore};
+pub use timer::{Elapsed, sleep, timeout, yield_now};
+
 use std::future::Future;
 use std::pin::Pin;
+
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,9 +1,13 @@
 //! The operating system and C libraries: the only folder with `unsafe`.
 #![allow(unsafe_code)]
 
+pub mod crypt;
+pub mod epoll;
 pub mod fork;
 pub mod passing;
 pub mod regex;
+pub mod resolve;
 pub mod shared;
 pub mod signal;
+pub mod socket;
 pub mod tcp;

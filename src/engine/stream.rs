@@ -1,0 +1,146 @@
+//! Byte streams: TCP and Unix sockets, pipes.
+
+use super::io::{READABLE, Source, WRITABLE};
+use crate::sys;
+use nix::sys::socket::{Shutdown, shutdown, sockopt};
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Octets that one sendfile(2) is asked for, so that one fast client does not hold the loop.
+const SENDFILE_MOST: usize = 512 * 1024;
+
+/// A stream. Clones share the socket and what is known of its readiness.
+#[derive(Clone)]
+pub struct Stream {
+    source: Arc<Source>,
+}
+
+impl Stream {
+    /// Over any descriptor that reads and writes octets; it is made non-blocking by the caller.
+    pub fn from_fd(fd: OwnedFd) -> io::Result<Stream> {
+        Ok(Stream { source: Arc::new(Source::new(fd, false)?) })
+    }
+    pub fn from_tcp(stream: TcpStream) -> io::Result<Stream> {
+        stream.set_nonblocking(true)?;
+        Stream::from_fd(stream.into())
+    }
+    pub fn from_unix(stream: UnixStream) -> io::Result<Stream> {
+        stream.set_nonblocking(true)?;
+        Stream::from_fd(stream.into())
+    }
+    pub async fn connect_tcp(address: SocketAddr) -> io::Result<Stream> {
+        Stream::connect(Domain::for_address(address), &address.into()).await
+    }
+    pub async fn connect_unix(path: &Path) -> io::Result<Stream> {
+        Stream::connect(Domain::UNIX, &SockAddr::unix(path)?).await
+    }
+
+    async fn connect(domain: Domain, address: &SockAddr) -> io::Result<Stream> {
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        match socket.connect(address) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            Err(error) => return Err(error),
+        }
+        let stream = Stream::from_fd(socket.into())?;
+        stream.source.forget(WRITABLE);
+        std::future::poll_fn(|cx| stream.source.poll_ready(cx, WRITABLE)).await;
+        match nix::sys::socket::getsockopt(&stream.source.fd, sockopt::SocketError)? {
+            0 => Ok(stream),
+            code => Err(io::Error::from_raw_os_error(code)),
+        }
+    }
+
+    /// Reads; 0 at the end. A short read means that nothing is left: the next read waits without another attempt.
+    pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.source.poll_with(cx, READABLE, |fd| {
+            let read = nix::unistd::read(fd, buffer)?;
+            Ok((read, read > 0 && read < buffer.len()))
+        })
+    }
+    pub fn poll_write_vectored(&self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.source.poll_with(cx, WRITABLE, |fd| Ok((nix::sys::uio::writev(fd, buffers)?, false)))
+    }
+    /// Ready when a read is worth an attempt.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.source.poll_ready(cx, READABLE)
+    }
+
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_read(cx, buffer)).await
+    }
+    /// Waits until a read is worth an attempt. Needs no buffer: for idle connections.
+    pub async fn readable(&self) {
+        std::future::poll_fn(|cx| self.poll_readable(cx)).await;
+    }
+    pub async fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_write_vectored(cx, buffers)).await
+    }
+    /// Writes all of `buffer`.
+    pub async fn write_all(&self, mut buffer: &[u8]) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.write_vectored(&[IoSlice::new(buffer)]).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                wrote => buffer = buffer.get(wrote..).unwrap_or_default(),
+            }
+        }
+        Ok(())
+    }
+    /// Writes all of `buffers`, which are used up on the way.
+    pub async fn write_all_vectored(&self, mut buffers: &mut [IoSlice<'_>]) -> io::Result<()> {
+        IoSlice::advance_slices(&mut buffers, 0);
+        while !buffers.is_empty() {
+            match self.write_vectored(buffers).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                wrote => IoSlice::advance_slices(&mut buffers, wrote),
+            }
+        }
+        Ok(())
+    }
+    /// Sends a piece of a file as far as the socket takes it at once; 0 when the file ends early.
+    pub async fn sendfile_some(&self, file: &File, offset: u64, len: u64) -> io::Result<u64> {
+        let len = usize::try_from(len).unwrap_or(usize::MAX).min(SENDFILE_MOST);
+        let attempt = |fd: &OwnedFd| Ok((sys::socket::sendfile(fd, file, offset, len)? as u64, false));
+        std::future::poll_fn(|cx| self.source.poll_with(cx, WRITABLE, attempt)).await
+    }
+    /// Sends `len` octets of a file, or up to its end; says how many.
+    pub async fn sendfile(&self, file: &File, offset: u64, len: u64) -> io::Result<u64> {
+        let mut sent = 0;
+        while sent < len {
+            match self.sendfile_some(file, offset + sent, len - sent).await? {
+                0 => break,
+                some => sent += some,
+            }
+            if sent < len {
+                super::yield_now().await;
+            }
+        }
+        Ok(sent)
+    }
+
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        Ok(shutdown(self.source.raw(), Shutdown::Write)?)
+    }
+    pub fn set_nodelay(&self, on: bool) {
+        let _ = nix::sys::socket::setsockopt(&self.source.fd, sockopt::TcpNoDelay, &on);
+    }
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        let address = socket2::SockRef::from(&self.source.fd).local_addr()?;
+        address.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        let address = socket2::SockRef::from(&self.source.fd).peer_addr()?;
+        address.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+    pub fn as_raw_fd(&self) -> RawFd {
+        self.source.fd.as_raw_fd()
+    }
+}

@@ -1,0 +1,33 @@
+//! Sockets beyond the standard library: accept4 with flags, sendfile.
+
+use socket2::SockAddr;
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// Accepts one connection, non-blocking and closed on exec, with the peer's address where it has an IP address.
+pub fn accept(listener: &OwnedFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+    let accept = |storage: *mut socket2::SockAddrStorage, length: *mut libc::socklen_t| {
+        // SAFETY: storage and length are valid for the call, and length says how much room there is.
+        let fd = unsafe {
+            libc::accept4(listener.as_raw_fd(), storage.cast(), length, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)
+        };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just made this descriptor for us alone.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    };
+    // SAFETY: on success accept4 has filled the storage with an address of the length it set.
+    let (fd, address) = unsafe { SockAddr::try_init(accept) }?;
+    Ok((fd, address.as_socket()))
+}
+
+/// Sends up to `len` octets of `file` from `offset` on, without copying them through this process.
+pub fn sendfile(socket: &OwnedFd, file: &File, offset: u64, len: usize) -> io::Result<usize> {
+    let mut offset = offset as libc::off_t;
+    // SAFETY: the offset is valid for the call; the kernel checks both descriptors.
+    let sent = unsafe { libc::sendfile(socket.as_raw_fd(), file.as_raw_fd(), &raw mut offset, len) };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(sent as usize) }
+}
