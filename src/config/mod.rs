@@ -7,6 +7,8 @@ mod core;
 mod cx;
 mod directive;
 mod expression;
+pub mod fnmatch;
+pub mod identity;
 mod process;
 mod provider;
 mod section;

@@ -3,7 +3,7 @@
 use crate::config::Cx;
 use crate::engine::BoxFuture;
 use crate::request::Request;
-use bstr::BStr;
+use bstr::{BStr, BString};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -55,4 +55,29 @@ pub trait AuthzProvider: Sync {
 pub enum AuthzCheck<'a> {
     Now(Authz),
     Later(BoxFuture<'a, Authz>),
+}
+
+/// Whether access by address and access by user must both hold (`Satisfy`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Satisfaction {
+    All,
+    Any,
+}
+
+/// Offered as `satisfy` by the module that has the directive.
+pub trait Satisfy: Sync {
+    fn satisfaction(&self, r: &Request) -> Satisfaction;
+    /// Whether any rule by user (`Require`) holds for the request.
+    fn user_rules(&self, r: &Request) -> bool;
+}
+
+/// Offered as `auth`: what AuthType and AuthName say for a request.
+pub trait AuthNames: Sync {
+    fn auth_type(&self, r: &mut Request) -> Option<BString>;
+    fn auth_name(&self, r: &mut Request) -> Option<BString>;
+}
+
+/// An authentication scheme, offered under its lower-case name (`basic`): puts its challenge into the response.
+pub trait Challenge: Sync {
+    fn challenge(&self, r: &mut Request);
 }

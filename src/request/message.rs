@@ -51,6 +51,10 @@ pub struct Parent {
     pub args: Option<BString>,
     pub path_info: BString,
     pub content_type: Option<BString>,
+    pub user: Option<BString>,
+    pub auth_type: Option<BString>,
+    /// Id of its merged settings: the same settings need no second access check.
+    pub dir_id: u64,
     /// Subrequests around this one.
     pub depth: u32,
 }

@@ -3,6 +3,7 @@
 
 mod body;
 mod connection;
+mod logging;
 mod message;
 mod method;
 mod status;

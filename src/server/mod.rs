@@ -1,5 +1,42 @@
 //! What holds for any protocol: phases, walks, virtual-host choice, subrequests, redirects, error documents.
 
+mod auth;
+pub mod conditional;
+pub mod date;
+mod default_handler;
+pub mod error_page;
+pub mod escape;
+pub mod expression;
+mod file;
+mod host;
+mod methods;
 mod mpm;
+mod name;
+mod phases;
+mod redirect;
+mod runtime;
+mod settle;
+mod subrequest;
+pub mod uri;
+mod walk;
 
+pub use auth::*;
+pub use default_handler::{add_output_filter, core_hooks};
+pub use file::*;
+pub use host::*;
+pub use methods::*;
 pub use mpm::*;
+pub use name::*;
+pub use redirect::{fast_redirect, internal_redirect, internal_redirect_handler};
+pub use runtime::{chains, install};
+pub use settle::{die, handle};
+pub(crate) use settle::{process, settle};
+pub use subrequest::*;
+pub use walk::allowed_options;
+
+use crate::request::Request;
+
+/// Runs the loggers, once the response is on its way.
+pub async fn log_transaction(r: &mut Request) {
+    phases::run_all(&chains().log_transaction, r).await;
+}

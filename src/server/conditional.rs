@@ -1,0 +1,256 @@
+//! Validators and conditional requests: ETag, Last-Modified, If-Match and its kin (RFC 9110 sections 8.8 and 13).
+
+use super::date;
+use crate::config::{CoreDir, ETag};
+use crate::request::{FileKind, MethodNumber, Request, Status};
+use bstr::{BStr, ByteSlice};
+
+/// What a condition says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// The field is not there (or cannot be read).
+    None,
+    /// It does not hold.
+    NoMatch,
+    /// It holds by weak comparison only.
+    Weak,
+    /// It holds.
+    Strong,
+}
+
+impl Condition {
+    fn holds(self) -> bool {
+        matches!(self, Condition::Weak | Condition::Strong)
+    }
+}
+
+/// Sets Last-Modified from `r.mtime`; never later than the request itself.
+pub fn set_last_modified(r: &mut Request) {
+    if r.mtime != 0 {
+        let at = date::seconds(r.mtime.min(r.time.max(date::now())));
+        r.headers_out.set("Last-Modified", date::format(at));
+    }
+}
+
+/// Sets ETag as FileETag asks.
+pub fn set_etag(r: &mut Request) {
+    let mut text = Vec::with_capacity(48);
+    if etag(r, &mut text) {
+        r.headers_out.set("ETag", &text);
+    }
+}
+
+/// Writes the entity tag of the request's file; false when FileETag is None.
+pub fn etag(r: &Request, out: &mut Vec<u8>) -> bool {
+    let setting = r.dir::<CoreDir>().file_etag.unwrap_or_default();
+    let (defaults, bits) = (ETag::MTIME | ETag::SIZE, setting.bits);
+    let mut bits = if bits == 0 { defaults } else { bits };
+    if setting.bits == 0 {
+        bits = (bits & !setting.remove) | setting.add;
+    }
+    if bits & ETag::NONE != 0 {
+        return false;
+    }
+    // A file that changed within the last second may change again without a new time stamp.
+    if r.time - r.mtime <= 1_000_000 {
+        out.extend_from_slice(b"W/");
+    }
+    out.push(b'"');
+    let start = out.len();
+    let mut part = |number: u64| {
+        if out.len() > start {
+            out.push(b'-');
+        }
+        hex(number, out);
+    };
+    if r.finfo.kind != FileKind::None {
+        if bits & ETag::INODE != 0 {
+            part(r.finfo.inode);
+        }
+        if bits & ETag::SIZE != 0 {
+            part(r.finfo.size);
+        }
+        if bits & ETag::MTIME != 0 {
+            part(r.mtime as u64);
+        }
+    } else {
+        part(r.mtime as u64);
+    }
+    if let Some(variant) = &r.vlist_validator {
+        let inner = variant.trim_with(|letter| letter == '"' || letter == 'W' || letter == '/');
+        if !inner.is_empty() {
+            out.push(b';');
+            out.extend_from_slice(inner);
+        }
+    }
+    out.push(b'"');
+    true
+}
+
+fn hex(number: u64, out: &mut Vec<u8>) {
+    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
+    for digit in (0..digits).rev() {
+        let value = (number >> (digit * 4)) as u8 & 15;
+        out.push(if value < 10 { b'0' + value } else { b'a' + value - 10 });
+    }
+}
+
+/// The tags of a list field, without surrounding white space.
+fn tags(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_with(|letter| letter == ',' || letter.is_ascii_whitespace());
+        if rest.is_empty() {
+            return None;
+        }
+        // A comma within quotes is part of the tag.
+        let mut quoted = false;
+        let end = rest.iter().position(|&byte| {
+            quoted ^= byte == b'"';
+            byte == b',' && !quoted
+        });
+        let (tag, after) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = after;
+        Some(tag.trim())
+    })
+}
+
+/// Whether `tag` is in the list by strong comparison: both are strong and equal.
+pub fn finds_strong(list: &[u8], tag: &[u8]) -> bool {
+    !tag.starts_with(b"W/") && tags(list).any(|other| other == tag)
+}
+
+/// Whether `tag` is in the list by weak comparison: equal but for `W/`.
+pub fn finds_weak(list: &[u8], tag: &[u8]) -> bool {
+    let bare = |tag| <[u8]>::strip_prefix(tag, b"W/").unwrap_or(tag);
+    tags(list).any(|other| bare(other) == bare(tag))
+}
+
+fn current_tag(r: &Request) -> Option<&BStr> {
+    r.headers_out.get("ETag").or_else(|| r.err_headers_out.get("ETag"))
+}
+
+/// The representation's time in seconds; now where it has none.
+fn current_time(r: &Request) -> i64 {
+    date::seconds(if r.mtime != 0 { r.mtime } else { date::now() })
+}
+
+fn if_match(r: &Request) -> Condition {
+    match r.headers_in.get("If-Match") {
+        None => Condition::None,
+        Some(list) if list.first() == Some(&b'*') => Condition::Strong,
+        Some(list) => match current_tag(r) {
+            Some(tag) if finds_strong(list, tag) => Condition::Strong,
+            _ => Condition::NoMatch,
+        },
+    }
+}
+
+fn if_none_match(r: &Request) -> Condition {
+    let Some(list) = r.headers_in.get("If-None-Match") else {
+        return Condition::None;
+    };
+    if list.first() == Some(&b'*') {
+        return Condition::Strong;
+    }
+    match current_tag(r) {
+        None => Condition::NoMatch,
+        Some(tag) if finds_strong(list, tag) => Condition::Strong,
+        // A range of another, only weakly equal representation would be no part of the stored one.
+        Some(tag) if !r.headers_in.contains("Range") && finds_weak(list, tag) => Condition::Weak,
+        Some(_) => Condition::NoMatch,
+    }
+}
+
+fn if_modified_since(r: &Request) -> Condition {
+    let Some(since) = r.headers_in.get("If-Modified-Since").and_then(|text| date::parse(text)) else {
+        return Condition::None;
+    };
+    let (changed, now) = (current_time(r), date::seconds(r.time));
+    if since < changed || since > now {
+        return Condition::NoMatch;
+    }
+    if now < changed + 60 { Condition::Weak } else { Condition::Strong }
+}
+
+fn if_unmodified_since(r: &Request) -> Condition {
+    match r.headers_in.get("If-Unmodified-Since").and_then(|text| date::parse(text)) {
+        None => Condition::None,
+        Some(since) if current_time(r) > since => Condition::Strong,
+        Some(_) => Condition::NoMatch,
+    }
+}
+
+/// Whether the range that a request asks for is of the representation it knows (`If-Range`).
+pub fn if_range(r: &Request) -> Condition {
+    let Some(text) = r.headers_in.get("If-Range").filter(|_| r.headers_in.contains("Range")) else {
+        return Condition::None;
+    };
+    let same = if text.first() == Some(&b'"') {
+        current_tag(r) == Some(text)
+    } else if text.starts_with(b"W/") {
+        false
+    } else {
+        date::parse(text) == Some(current_time(r))
+    };
+    if !same {
+        return Condition::NoMatch;
+    }
+    let tag = text.first() == Some(&b'"');
+    if tag || date::seconds(r.time) >= current_time(r) + 60 { Condition::Strong } else { Condition::Weak }
+}
+
+/// Whether a condition of the request forbids the full answer: 304, 412 or None (`ap_meets_conditions`).
+pub fn meets_conditions(r: &mut Request) -> Option<Status> {
+    if !r.status.is_success() || r.no_local_copy {
+        return None;
+    }
+    let conditional = |name: &BStr| name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"If-"));
+    if !r.headers_in.iter().any(|(name, _)| conditional(name)) {
+        return None;
+    }
+    let reads = r.method.is(MethodNumber::GET);
+    // A later condition that does not hold overrules an earlier one that says "not modified".
+    let mut not_modified = None;
+    if if_match(r) == Condition::NoMatch || if_unmodified_since(r).holds() {
+        return Some(Status::PRECONDITION_FAILED);
+    }
+    match if_none_match(r) {
+        Condition::None => {}
+        Condition::NoMatch => not_modified = Some(false),
+        _ if reads => not_modified = Some(true),
+        _ => return Some(Status::PRECONDITION_FAILED),
+    }
+    match if_modified_since(r) {
+        Condition::None => {}
+        Condition::NoMatch => not_modified = Some(false),
+        _ if reads && not_modified.is_none() => not_modified = Some(true),
+        _ => {}
+    }
+    let ranged = if_range(r) != Condition::None;
+    (not_modified == Some(true) && !ranged).then_some(Status::NOT_MODIFIED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tag_lists() {
+        assert!(finds_strong(br#""a", "b""#, br#""b""#));
+        assert!(!finds_strong(br#"W/"b""#, br#""b""#));
+        assert!(!finds_strong(br#"W/"b""#, br#"W/"b""#));
+        assert!(finds_weak(br#"W/"b" "#, br#""b""#));
+        assert!(finds_weak(br#""x,y","b""#, br#"W/"x,y""#));
+        assert!(!finds_weak(b"", br#""b""#));
+        assert!(!finds_weak(br#","", "#, br#""b""#));
+    }
+
+    #[test]
+    fn hexadecimal() {
+        let mut out = Vec::new();
+        hex(0, &mut out);
+        hex(0x3e9, &mut out);
+        assert_eq!(out, b"03e9");
+    }
+}

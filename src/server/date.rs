@@ -1,0 +1,111 @@
+//! HTTP dates (RFC 9110 section 5.6.7): the three forms read, the one form written, and the clock of a request.
+
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Length of `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub const LENGTH: usize = 29;
+/// A formatted date.
+pub type Text = [u8; LENGTH];
+
+const DAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
+const MONTHS: [&[u8; 3]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+
+/// Microseconds since the epoch.
+pub fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
+
+/// Whole seconds of a time in microseconds, rounded down.
+pub fn seconds(micros: i64) -> i64 {
+    micros.div_euclid(1_000_000)
+}
+
+/// Formats seconds since the epoch.
+pub fn format(seconds: i64) -> Text {
+    let days = seconds.div_euclid(86_400);
+    let rest = seconds.rem_euclid(86_400) as u32;
+    let (year, month, day) = civil(days);
+    let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
+    let mut put = |at: usize, bytes: &[u8]| {
+        for (to, from) in text.iter_mut().skip(at).zip(bytes) {
+            *to = *from;
+        }
+    };
+    put(0, DAYS.get(days.rem_euclid(7) as usize).copied().unwrap_or(b"Thu"));
+    put(5, &two(day));
+    put(8, MONTHS.get(month as usize - 1).copied().unwrap_or(b"Jan"));
+    put(12, &two((year / 100) as u32));
+    put(14, &two((year % 100) as u32));
+    put(17, &two(rest / 3600));
+    put(20, &two(rest / 60 % 60));
+    put(23, &two(rest % 60));
+    text
+}
+
+fn two(number: u32) -> [u8; 2] {
+    [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
+}
+
+/// Year, month (1..=12) and day of a count of days since the epoch, in the proleptic Gregorian calendar.
+fn civil(days: i64) -> (i64, u32, u32) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * of_year + 2) / 153;
+    let day = (of_year - (153 * month_index + 2) / 5 + 1) as u32;
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 } as u32;
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year.clamp(0, 9999), month, day)
+}
+
+/// Seconds since the epoch of any of the three forms; None for anything else.
+pub fn parse(text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let time = httpdate::parse_http_date(text).ok()?;
+    Some(time.duration_since(UNIX_EPOCH).map_or(0, |since: Duration| since.as_secs() as i64))
+}
+
+/// The date of a moment, formatted at most once a second per thread.
+pub fn with_text<T>(micros: i64, use_it: impl FnOnce(&Text) -> T) -> T {
+    thread_local! {
+        static LAST: RefCell<(i64, Text)> = const { RefCell::new((0, *b"Thu, 01 Jan 1970 00:00:00 GMT")) };
+    }
+    let second = seconds(micros);
+    LAST.with(|last| match last.try_borrow_mut() {
+        Ok(mut last) => {
+            if last.0 != second {
+                *last = (second, format(second));
+            }
+            use_it(&last.1)
+        }
+        Err(_) => use_it(&format(second)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_as_the_library_does() {
+        for second in [0, 784_111_777, 951_782_400, 1_709_164_800, 4_102_444_799, 1_795_407_518] {
+            let time = UNIX_EPOCH + Duration::from_secs(second as u64);
+            assert_eq!(std::str::from_utf8(&format(second)).unwrap(), httpdate::fmt_http_date(time));
+            assert_eq!(parse(&format(second)), Some(second));
+            with_text(second * 1_000_000 + 5, |text| assert_eq!(*text, format(second)));
+        }
+    }
+
+    #[test]
+    fn reads_three_forms() {
+        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(parse(text.as_bytes()), Some(784_111_777), "{text}");
+        }
+        assert_eq!(parse(b"tomorrow"), None);
+        assert_eq!(parse(b"\xff"), None);
+    }
+}

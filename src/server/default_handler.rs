@@ -1,0 +1,182 @@
+//! Core's own hooks: mapping to the document root, the walks, forced types and filters, and the handler of last resort,
+//! which sends files.
+
+use super::{conditional, file, methods, walk};
+use crate::config::{CoreDir, CoreServer, Handler, PathInfo};
+use crate::log::Level;
+use crate::module::{Answer, Hooks, LAST, REALLY_FIRST, REALLY_LAST};
+use crate::request::{Body, FileInfo, FileKind, FileRange, FilterInstance, MethodNumber, Request, Status};
+use bstr::ByteSlice;
+use std::fs::File;
+use std::sync::Arc;
+
+/// Registers core's hooks; called by core's record.
+pub fn core_hooks(on: &mut Hooks) {
+    on.translate_name(REALLY_LAST, translate);
+    on.map_to_storage(REALLY_LAST, map_to_storage);
+    on.fixups(REALLY_FIRST, override_type);
+    on.insert_filter(crate::module::MIDDLE, insert_filters);
+    on.handler(REALLY_LAST, serve);
+    on.access_checker(LAST, |_| Answer::Declined);
+}
+
+/// Maps the path below DocumentRoot.
+fn translate(r: &mut Request) -> Answer {
+    if r.proxy_request {
+        return Answer::Status(Status::FORBIDDEN);
+    }
+    if !r.uri.starts_with(b"/") && r.uri != "*" {
+        let text = format_args!("AH00126: Invalid URI in request '{}' '{}'", r.uri, r.the_request);
+        r.log(Level::Error, "core", text);
+        return Answer::Status(Status::BAD_REQUEST);
+    }
+    let root = match &r.document_root {
+        Some(root) => root.clone(),
+        None => r.server::<CoreServer>().document_root.clone().unwrap_or_default(),
+    };
+    // ServerPath: the legacy prefix is no part of the file name.
+    let legacy = r.server.legacy_path.as_ref().filter(|prefix| {
+        let rest = r.uri.strip_prefix(prefix.as_slice());
+        rest.is_some_and(|rest| prefix.ends_with(b"/") || rest.first().is_none_or(|&byte| byte == b'/'))
+    });
+    let path = r.uri.get(legacy.map_or(0, |prefix| prefix.len())..).unwrap_or_default();
+    r.filename.clear();
+    r.filename.extend_from_slice(root.trim_end_with(|byte| byte == '/'));
+    if !path.starts_with(b"/") {
+        r.filename.push(b'/');
+    }
+    r.filename.extend_from_slice(path);
+    Answer::Ok
+}
+
+fn map_to_storage(r: &mut Request) -> Answer {
+    match walk::storage_walk(r) {
+        Ok(()) => Answer::Ok,
+        Err(status) => Answer::Status(status),
+    }
+}
+
+/// ForceType and SetHandler.
+fn override_type(r: &mut Request) -> Answer {
+    let dir = r.dir.clone();
+    let core = dir.core();
+    if let Some(kind) = core.force_type.as_ref().filter(|kind| *kind != "none") {
+        r.content_type = Some(kind.clone());
+    }
+    match &core.handler {
+        None | Some(Handler::None) => {}
+        Some(Handler::Name(name)) => r.handler = Some(name.clone()),
+        Some(Handler::Expression(expression)) => match super::expression::text(expression, r) {
+            Ok(name) if name.is_empty() || name == "none" => {}
+            Ok(name) => r.handler = Some(name),
+            Err(error) => {
+                let text = format_args!("AH03154: Can't evaluate handler expression: {error}");
+                r.log(Level::Error, "core", text);
+                return Answer::Status(Status::INTERNAL_SERVER_ERROR);
+            }
+        },
+    }
+    Answer::Ok
+}
+
+/// SetOutputFilter and SetInputFilter.
+fn insert_filters(r: &mut Request) -> Answer {
+    let dir = r.dir.clone();
+    for name in names(&dir.core().output_filters) {
+        add_output_filter(r, name);
+    }
+    for name in names(&dir.core().input_filters) {
+        match super::chains().input_filter(name) {
+            Some(filter) => r.input_filters.push(FilterInstance { filter, context: None }),
+            None => unknown(r, "input", name),
+        }
+    }
+    Answer::Ok
+}
+
+fn names(list: &Option<bstr::BString>) -> impl Iterator<Item = &[u8]> {
+    list.iter()
+        .flat_map(|list| list.split(|byte| *byte == b';'))
+        .map(|name| name.trim())
+        .filter(|name| !name.is_empty())
+}
+
+/// Adds an output filter by name; says so in the log when there is none.
+pub fn add_output_filter(r: &mut Request, name: &[u8]) {
+    match super::chains().output_filter(name) {
+        Some(filter) => r.output_filters.push(FilterInstance { filter, context: None }),
+        None => unknown(r, "output", name),
+    }
+}
+
+fn unknown(r: &Request, direction: &str, name: &[u8]) {
+    let text = format_args!("AH00081: an unknown filter was not added: {} ({direction})", name.as_bstr());
+    r.log(Level::Error, "core", text);
+}
+
+/// The handler of last resort: sends the mapped file.
+fn serve(r: &mut Request) -> Answer {
+    let core = r.dir::<CoreDir>();
+    let accepts_path_info = core.accept_path_info == Some(PathInfo::On);
+    methods::allow(r, &[MethodNumber::GET, MethodNumber::OPTIONS, MethodNumber::POST]);
+    if !r.method.is(MethodNumber::GET) && !r.method.is(MethodNumber::POST) {
+        if r.method.is(MethodNumber::INVALID) {
+            r.log(Level::Info, "core", format_args!("AH00135: Invalid method in request {}", r.the_request));
+            return Answer::Status(Status::NOT_IMPLEMENTED);
+        }
+        if r.method.is(MethodNumber::OPTIONS) {
+            return methods::options(r);
+        }
+        return Answer::Status(Status::METHOD_NOT_ALLOWED);
+    }
+    match r.finfo.kind {
+        FileKind::None => {
+            let text = format_args!("AH00128: File does not exist: {}{}", r.filename, r.path_info);
+            r.log(Level::Info, "core", text);
+            return Answer::Status(Status::NOT_FOUND);
+        }
+        FileKind::Directory => {
+            r.log(Level::Info, "core", format_args!("AH00129: Attempt to serve directory: {}", r.filename));
+            return Answer::Status(Status::NOT_FOUND);
+        }
+        _ => {}
+    }
+    if !r.path_info.is_empty() && !accepts_path_info {
+        let text = format_args!("AH00130: File does not exist: {}{}", r.filename, r.path_info);
+        r.log(Level::Info, "core", text);
+        return Answer::Status(Status::NOT_FOUND);
+    }
+    if r.method.is(MethodNumber::POST) {
+        let text = format_args!("AH00131: This resource does not accept the {} method.", r.method.name);
+        r.log(Level::Info, "core", text);
+        return Answer::Status(Status::METHOD_NOT_ALLOWED);
+    }
+    match open(r) {
+        Ok(body) => r.body_out = body,
+        Err(status) => return Answer::Status(status),
+    }
+    r.mtime = r.mtime.max(r.finfo.mtime);
+    conditional::set_last_modified(r);
+    conditional::set_etag(r);
+    r.headers_out.set("Accept-Ranges", "bytes");
+    r.content_length = Some(r.finfo.size);
+    match conditional::meets_conditions(r) {
+        None => Answer::Ok,
+        Some(status) => {
+            r.body_out = Body::Empty;
+            Answer::Status(status)
+        }
+    }
+}
+
+fn open(r: &mut Request) -> Result<Body, Status> {
+    let file = File::open(r.filename.to_os_str_lossy()).map_err(|error| {
+        let text = format_args!("AH00132: file permissions deny server access: {}", r.filename);
+        r.log_errno(Level::Error, "core", &error, text);
+        Status::FORBIDDEN
+    })?;
+    if r.finfo == FileInfo::default() {
+        r.finfo = file::stat(&r.filename).map_err(|_| Status::NOT_FOUND)?;
+    }
+    Ok(Body::File(FileRange { file: Arc::new(file), offset: 0, len: r.finfo.size }))
+}

@@ -1,0 +1,43 @@
+//! Facts of files.
+
+use crate::request::{FileInfo, FileKind};
+use bstr::ByteSlice;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+impl From<&Metadata> for FileInfo {
+    fn from(meta: &Metadata) -> FileInfo {
+        let kind = match meta.file_type() {
+            kind if kind.is_file() => FileKind::File,
+            kind if kind.is_dir() => FileKind::Directory,
+            _ => FileKind::Other,
+        };
+        FileInfo {
+            kind,
+            size: meta.size(),
+            mtime: meta.mtime().wrapping_mul(1_000_000).wrapping_add(meta.mtime_nsec() / 1000),
+            inode: meta.ino(),
+            device: meta.dev(),
+            uid: meta.uid(),
+            gid: meta.gid(),
+            mode: meta.mode(),
+        }
+    }
+}
+
+/// `stat(2)`: follows symbolic links.
+pub fn stat(path: &[u8]) -> io::Result<FileInfo> {
+    Ok((&std::fs::metadata(path.to_os_str_lossy())?).into())
+}
+
+/// `lstat(2)` and whether the path is a symbolic link.
+pub fn lstat(path: &[u8]) -> io::Result<(FileInfo, bool)> {
+    let meta = std::fs::symlink_metadata(path.to_os_str_lossy())?;
+    Ok(((&meta).into(), meta.file_type().is_symlink()))
+}
+
+/// The part of a path up to and with its last slash.
+pub fn dirname(path: &[u8]) -> &[u8] {
+    path.rfind_byte(b'/').map_or(&[], |slash| &path[..=slash])
+}

@@ -1,0 +1,138 @@
+//! From the handler's answer to a finished response: errors, ErrorDocument, output filters (`ap_die`).
+
+use super::{error_page, name, phases, redirect};
+use crate::config::{CoreDir, ErrorAction};
+use crate::log::Level;
+use crate::module::Answer;
+use crate::request::{Body, Method, MethodNumber, Request, Status};
+use bstr::{BStr, BString, ByteSlice};
+
+/// Runs every phase of a freshly read request and leaves the finished response in it: status, fields, body behind its
+/// filters. What the client sees of it is the protocol's business.
+pub async fn handle(r: &mut Request) {
+    let chains = super::chains();
+    let answer = match phases::run_all(&chains.post_read_request, r).await {
+        Answer::Ok => process(r).await,
+        other => other,
+    };
+    settle(r, answer).await;
+}
+
+/// The phases behind `post_read_request`, up to the handler's answer.
+pub(crate) async fn process(r: &mut Request) -> Answer {
+    let chains = super::chains();
+    match phases::run_first(&chains.quick_handler, r).await {
+        Answer::Declined => {}
+        other => return other,
+    }
+    match phases::prepare(r, false).await {
+        Ok(()) => phases::invoke_handler(r).await,
+        Err(answer) => answer,
+    }
+}
+
+/// Turns an answer into the finished response.
+pub(crate) async fn settle(r: &mut Request, answer: Answer) {
+    let failed = match answer {
+        Answer::Ok | Answer::Done => phases::apply_output_filters(r).err(),
+        Answer::Declined => Some(Status::NOT_FOUND),
+        Answer::Status(status) => Some(status),
+    };
+    if let Some(status) = failed {
+        die(r, status).await;
+    }
+}
+
+/// Ends a request with an error or redirect status: by its ErrorDocument or by our own page.
+pub async fn die(r: &mut Request, status: Status) {
+    let mut status =
+        if status.line().is_some() || (400..600).contains(&status.0) { status } else { Status::INTERNAL_SERVER_ERROR };
+    let mut recursive = None;
+    let mut action = None;
+    if r.status != Status::OK || failing(r) {
+        // An error while answering an error: report the first one, give up on anything clever.
+        recursive = Some(status);
+        let mut earliest: &Request = r;
+        while let Some(prev) = earliest.prev.as_deref().filter(|prev| prev.status != Status::OK) {
+            earliest = prev;
+        }
+        if earliest.status != Status::OK {
+            status = earliest.status;
+        }
+    } else {
+        let documents = &r.dir::<CoreDir>().error_documents;
+        action = documents.iter().rfind(|(code, _)| *code == status.0).map(|(_, action)| action.clone());
+    }
+    r.status = status;
+    if status.drops_connection() {
+        r.keep_alive = Some(false);
+    }
+    let target = match action {
+        Some(ErrorAction::Url(target)) => Some(target),
+        Some(ErrorAction::Text(text)) => return send(r, status, recursive, Some(text)),
+        Some(ErrorAction::Expression(expression)) => match super::expression::text(&expression, r) {
+            Ok(text) if name::is_url(text.as_bstr()) || text.starts_with(b"/") => Some(text),
+            Ok(text) => return send(r, status, recursive, Some(text)),
+            Err(_) => None,
+        },
+        Some(ErrorAction::Default) | None => None,
+    };
+    match target {
+        None => send(r, status, recursive, None),
+        Some(target) if name::is_url(target.as_bstr()) => {
+            r.status = Status::FOUND;
+            r.headers_out.set("Location", &target);
+            send(r, Status::FOUND, recursive, None);
+        }
+        Some(target) if target.starts_with(b"/") => by_document(r, target.as_bstr()).await,
+        Some(target) => {
+            r.log(Level::Error, "core", format_args!("AH00077: Invalid error redirection directive: {target}"));
+            send(r, status, Some(Status::INTERNAL_SERVER_ERROR), None);
+        }
+    }
+}
+
+/// Whether an earlier request of the chain already ended in an error.
+fn failing(r: &Request) -> bool {
+    r.prev.as_ref().is_some_and(|prev| prev.status != Status::OK)
+}
+
+/// Answers by a document of this server, keeping the status.
+async fn by_document(r: &mut Request, target: &BStr) {
+    let status = r.status;
+    r.no_local_copy = true;
+    r.env.set("REQUEST_METHOD", r.method.name.clone());
+    if let Some(notes) = r.notes.get("error-notes").map(BString::from) {
+        r.env.set("ERROR_NOTES", notes);
+    }
+    if !r.method.is(MethodNumber::OPTIONS) && !r.method.is_head() {
+        r.method = Method::parse(b"GET");
+    }
+    r.body_out = Body::Empty;
+    if let Err(limit) = redirect::begin(r, target) {
+        return send(r, status, Some(limit), None);
+    }
+    let chains = super::chains();
+    let answer = match Box::pin(phases::run_all(&chains.post_read_request, r)).await {
+        Answer::Ok => Box::pin(process(r)).await,
+        other => other,
+    };
+    match answer {
+        Answer::Ok | Answer::Done => {
+            // The document keeps the error's status unless its handler chose another.
+            if r.status == Status::OK {
+                r.status = status;
+            }
+            if phases::apply_output_filters(r).is_err() {
+                send(r, status, Some(Status::INTERNAL_SERVER_ERROR), None);
+            }
+        }
+        Answer::Declined => Box::pin(die(r, Status::NOT_FOUND)).await,
+        Answer::Status(other) => Box::pin(die(r, other)).await,
+    }
+}
+
+/// Our own page, or the text that ErrorDocument gives.
+fn send(r: &mut Request, status: Status, recursive: Option<Status>, text: Option<BString>) {
+    error_page::respond(r, status, recursive, text);
+}

@@ -1,0 +1,178 @@
+//! The directory walk: from the root down to the mapped file, merging `<Directory>` and .htaccess, checking symbolic
+//! links, splitting off the path info.
+
+use super::{apply, regex_matches};
+use crate::config::{CoreDir, CoreServer, Override, Pattern, Section, fnmatch, options};
+use crate::log::Level;
+use crate::request::{FileInfo, FileKind, Request, Status};
+use crate::server::file::{lstat, stat};
+use bstr::{BString, ByteSlice};
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+/// What a component of the path turned out to be.
+enum Component {
+    Directory,
+    /// A file, or nothing at all: the walk ends here.
+    End(FileInfo),
+}
+
+/// See the module text.
+pub fn directory_walk(r: &mut Request) -> Result<(), Status> {
+    if !r.filename.starts_with(b"/") {
+        let text = format_args!("AH00029: Filepath: {} is not an absolute path, returning OK", r.filename);
+        r.log(Level::Info, "core", text);
+        return Ok(());
+    }
+    clean(&mut r.filename);
+    let sections = &r.server::<CoreServer>().directories;
+    // With symbolic links allowed throughout, one stat of the whole path tells what each component is.
+    let whole = if r.finfo.kind == FileKind::None { stat(&r.filename).ok() } else { Some(r.finfo) };
+    if let Some(info) = whole {
+        r.finfo = info;
+    }
+    let mut next_section = 0;
+    // Length of the directory prefix that was entered, with its slash.
+    let mut entered = 1;
+    let mut path_info_at = r.filename.len();
+    loop {
+        next_section = enter(r, sections, next_section, entered)?;
+        let rest = r.filename.get(entered..).unwrap_or_default();
+        if rest.is_empty() {
+            break;
+        }
+        let end = entered + rest.find_byte(b'/').unwrap_or(rest.len());
+        let last = rest[end - entered..].iter().all(|&byte| byte == b'/');
+        match component(r, whole, end, last)? {
+            Component::Directory => {
+                if end == r.filename.len() {
+                    r.filename.push(b'/');
+                    path_info_at += 1;
+                }
+                entered = end + 1;
+            }
+            Component::End(info) => {
+                r.finfo = info;
+                path_info_at = end;
+                break;
+            }
+        }
+    }
+    if path_info_at < r.filename.len() {
+        r.path_info = BString::from(&r.filename[path_info_at..]);
+        r.filename.truncate(path_info_at);
+    }
+    for section in &sections[next_section..] {
+        let matched = match &section.pattern {
+            Pattern::Regex(regex) if section.names.is_empty() => regex.is_match(&r.filename),
+            Pattern::Regex(regex) => {
+                let filename = r.filename.clone();
+                regex_matches(r, section, regex, &filename)
+            }
+            _ => false,
+        };
+        if matched {
+            apply(r, section);
+        }
+    }
+    Ok(())
+}
+
+/// Takes repeated slashes and `.` segments out of a file name.
+fn clean(filename: &mut BString) {
+    if filename.contains_str("//") || filename.contains_str("/./") || filename.ends_with(b"/.") {
+        let mut path = std::mem::take(&mut **filename);
+        let how = crate::server::uri::Normalize { merge_slashes: true, decode_unreserved: false };
+        crate::server::uri::normalize_path(&mut path, how);
+        *filename = path.into();
+    }
+}
+
+/// Merges what holds for the directory `filename[..len]`: its sections, then its .htaccess.
+fn enter(r: &mut Request, sections: &'static [Arc<Section>], from: usize, len: usize) -> Result<usize, Status> {
+    let prefix = &r.filename[..len];
+    let components = prefix.iter().filter(|&&byte| byte == b'/').count();
+    let mut at = from;
+    while let Some(section) = sections.get(at) {
+        if matches!(section.pattern, Pattern::Regex(_)) || section.components > components {
+            break;
+        }
+        at += 1;
+        let directory = &r.filename[..len];
+        let matched = section.components == components
+            && match &section.pattern {
+                Pattern::Literal(path) => path == directory,
+                Pattern::Wildcard(pattern) => fnmatch::matches(pattern, directory, fnmatch::PATHNAME),
+                _ => false,
+            };
+        if matched {
+            apply(r, section);
+        }
+    }
+    let core = r.dir::<CoreDir>();
+    if core.overrides() != Override::NONE || core.override_list.as_ref().is_some_and(|list| !list.is_empty()) {
+        super::htaccess::apply_htaccess(r, len)?;
+    }
+    Ok(at)
+}
+
+/// Looks at the component that ends at `end`.
+fn component(r: &Request, whole: Option<FileInfo>, end: usize, last: bool) -> Result<Component, Status> {
+    let options = r.dir::<CoreDir>().options();
+    let follow = options & options::SYM_LINKS != 0;
+    if let Some(info) = whole.filter(|_| follow) {
+        return Ok(if last { sorted(r, info)? } else { Component::Directory });
+    }
+    let path = &r.filename[..end];
+    let info = match lstat(path) {
+        Ok((info, false)) => info,
+        Ok((link, true)) => followed(r, path, link, options)?,
+        Err(error) => return absent(r, path, &error),
+    };
+    sorted(r, info)
+}
+
+fn sorted(r: &Request, info: FileInfo) -> Result<Component, Status> {
+    match info.kind {
+        FileKind::Directory => Ok(Component::Directory),
+        FileKind::File | FileKind::None => Ok(Component::End(info)),
+        FileKind::Other => {
+            let text = format_args!("AH00038: Forbidden: {} doesn't point to a file or directory", r.filename);
+            r.log(Level::Error, "core", text);
+            Err(Status::FORBIDDEN)
+        }
+    }
+}
+
+fn absent(r: &Request, path: &[u8], error: &std::io::Error) -> Result<Component, Status> {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Component::End(FileInfo::default())),
+        ErrorKind::PermissionDenied => {
+            let text = format_args!(
+                "AH00035: access to {} denied (filesystem path '{}') because search permissions are missing on a \
+                 component of the path",
+                r.uri,
+                path.as_bstr()
+            );
+            r.log_errno(Level::Error, "core", error, text);
+            Err(Status::FORBIDDEN)
+        }
+        _ => {
+            let text = format_args!("AH00036: access to {} failed (filesystem path '{}')", r.uri, path.as_bstr());
+            r.log_errno(Level::Error, "core", error, text);
+            Err(Status::FORBIDDEN)
+        }
+    }
+}
+
+/// What a symbolic link leads to, where the options let it be followed.
+fn followed(r: &Request, path: &[u8], link: FileInfo, options: u32) -> Result<FileInfo, Status> {
+    let target = if options & (options::SYM_LINKS | options::SYM_OWNER) != 0 { stat(path).ok() } else { None };
+    let allowed = target.filter(|target| options & options::SYM_LINKS != 0 || target.uid == link.uid);
+    allowed.ok_or_else(|| {
+        let path = path.as_bstr();
+        let text = format_args!("AH00037: Symbolic link not allowed or link target not accessible: {path}");
+        r.log(Level::Error, "core", text);
+        Status::FORBIDDEN
+    })
+}
