@@ -5,6 +5,7 @@
 
 use crate::config::{Configuration, Providers};
 use crate::engine::BoxFuture;
+use crate::log::LogsNotOpened;
 use crate::request::{Filter, Request, Status};
 
 /// What a request hook answers.
@@ -49,6 +50,10 @@ pub struct Entry<F> {
 
 /// Runs once the configuration is compiled, before logs are opened; an error stops the start.
 pub type PostConfig = fn(&mut Configuration) -> Result<(), String>;
+/// Looks at the compiled configuration, under `-t` as well as before a start; complains itself and answers false.
+pub type CheckConfig = fn(&Configuration) -> bool;
+/// Opens a module's logs in the parent, after the error logs; complains itself when it cannot.
+pub type OpenLogs = fn(&mut Configuration) -> Result<(), LogsNotOpened>;
 /// Runs in each child when it starts, with privileges already dropped.
 pub type ChildInit = fn(&'static Configuration);
 
@@ -65,6 +70,8 @@ macro_rules! phases {
             module: &'static str,
             $(pub(crate) $phase: Vec<Entry<Hook>>,)*
             pub(crate) post_config: Vec<Entry<PostConfig>>,
+            pub(crate) check_config: Vec<Entry<CheckConfig>>,
+            pub(crate) open_logs: Vec<Entry<OpenLogs>>,
             pub(crate) child_init: Vec<Entry<ChildInit>>,
             pub(crate) filters: Vec<&'static Filter>,
             pub(crate) input_filters: Vec<&'static Filter>,
@@ -91,6 +98,8 @@ macro_rules! phases {
                 let chains = Chains {
                     $($phase: ordered(self.$phase),)*
                     post_config: ordered(self.post_config),
+                    check_config: ordered(self.check_config),
+                    open_logs: ordered(self.open_logs),
                     child_init: ordered(self.child_init),
                     filters: self.filters,
                     input_filters: self.input_filters,
@@ -104,6 +113,8 @@ macro_rules! phases {
         pub struct Chains {
             $(pub $phase: Box<[Hook]>,)*
             pub post_config: Box<[PostConfig]>,
+            pub check_config: Box<[CheckConfig]>,
+            pub open_logs: Box<[OpenLogs]>,
             pub child_init: Box<[ChildInit]>,
             pub filters: Vec<&'static Filter>,
             pub input_filters: Vec<&'static Filter>,
@@ -174,6 +185,14 @@ impl Hooks {
     pub fn post_config(&mut self, position: Position, run: PostConfig) -> &mut Entry<PostConfig> {
         let entry = self.entry(position, run);
         push(&mut self.post_config, entry)
+    }
+    pub fn check_config(&mut self, position: Position, run: CheckConfig) -> &mut Entry<CheckConfig> {
+        let entry = self.entry(position, run);
+        push(&mut self.check_config, entry)
+    }
+    pub fn open_logs(&mut self, position: Position, run: OpenLogs) -> &mut Entry<OpenLogs> {
+        let entry = self.entry(position, run);
+        push(&mut self.open_logs, entry)
     }
     pub fn child_init(&mut self, position: Position, run: ChildInit) -> &mut Entry<ChildInit> {
         let entry = self.entry(position, run);
