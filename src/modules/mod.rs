@@ -1,1 +1,4 @@
 //! modules
+
+pub mod http;
+pub mod mappers;

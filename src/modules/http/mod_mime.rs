@@ -363,7 +363,7 @@ fn find_type(r: &mut Request) -> Answer {
     };
     r.filename = filename;
     if let Some(kind) = &r.content_type {
-        match media::complete(kind, charset.map(BString::as_bytes)) {
+        match media::complete(kind, charset.map(|charset| charset.as_slice())) {
             Ok(Some(whole)) => r.content_type = Some(whole),
             Ok(None) => {}
             Err(text) => {
@@ -371,10 +371,8 @@ fn find_type(r: &mut Request) -> Answer {
             }
         }
     }
-    if r.content_languages.is_empty() {
-        if let Some(language) = &dir.default_language {
-            r.content_languages.push(language.clone());
-        }
+    if let Some(language) = dir.default_language.as_ref().filter(|_| r.content_languages.is_empty()) {
+        r.content_languages.push(language.clone());
     }
     if r.content_type.is_some() { Answer::Ok } else { Answer::Declined }
 }

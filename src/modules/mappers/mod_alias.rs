@@ -9,7 +9,7 @@
 
 use crate::config::*;
 use crate::log::Level;
-use crate::module::{Answer, Hooks, Linked, MIDDLE, Module};
+use crate::module::{Answer, Hooks, Linked, MIDDLE, Module, UrlMeaning};
 use crate::request::{Request, Status};
 use crate::server::{self, escape};
 use crate::sys::regex::{Captures, Flags, Regex};
@@ -183,7 +183,7 @@ fn place_alias(cx: &mut Cx<'_>, real: &BStr, handler: Option<&'static str>) -> O
         return Err(format!("{} cannot occur within <{section}> section", cx.name).into());
     }
     let Some(path) = cx.path.clone() else { return Err("Alias must have two arguments when used globally".into()) };
-    let real = Expression::parse_string(cx, real)
+    let real = string_expression(real)
         .map_err(|error| Complaint::from(format!("Cannot parse alias expression '{real}': {error}")))?;
     let fake = word.eq_ignore_ascii_case("Location").then_some(path);
     cx.dir::<AliasDir>().alias = Some(PlaceAlias { real: Arc::new(real), fake, handler });
@@ -216,6 +216,10 @@ fn alias_match(cx: &mut Cx<'_>, pattern: &BStr, real: &BStr) -> Outcome {
     let rule = Rule { fake, real: real.into(), handler, status: Status(0) };
     cx.server::<AliasServer>().aliases.push(rule);
     Ok(())
+}
+
+fn string_expression(text: &BStr) -> Result<Expression, String> {
+    Ok(Expression { text: text.into() })
 }
 
 fn compile(pattern: &BStr) -> Result<Arc<Regex>, Complaint> {
@@ -256,7 +260,7 @@ fn redirect(cx: &mut Cx<'_>, first: &BStr, second: Option<&BStr>, third: Option<
         let place = match path {
             None if !status.is_redirect() => Some(PlaceRedirect { status, to: None }),
             Some(url) if status.is_redirect() => {
-                let to = Expression::parse_string(cx, url)
+                let to = string_expression(url)
                     .map_err(|error| Complaint::from(format!("Cannot parse redirect expression '{url}': {error}")))?;
                 Some(PlaceRedirect { status, to: Some(Arc::new(to)) })
             }
@@ -291,7 +295,7 @@ fn redirect_match(cx: &mut Cx<'_>, first: &BStr, second: &BStr, third: Option<&B
 fn add_redirect(cx: &mut Cx<'_>, status: Status, fake: Fake, url: Option<&BStr>) -> Outcome {
     match (status.is_redirect(), url) {
         (true, None) => return Err("URL to redirect to is missing".into()),
-        (true, Some(url)) if matches!(fake, Fake::Prefix(_)) && !url.starts_with(b"/") && !is_url(url) => {
+        (true, Some(url)) if matches!(fake, Fake::Prefix(_)) && !url.starts_with(b"/") && !server::is_url(url) => {
             return Err("Redirect to non-URL".into());
         }
         (false, Some(_)) => return Err("Redirect URL not valid for this status".into()),
@@ -309,6 +313,22 @@ fn add_redirect(cx: &mut Cx<'_>, status: Status, fake: Fake, url: Option<&BStr>)
 fn hooks(on: &mut Hooks) {
     on.translate_name(MIDDLE, translate).before(&["mod_userdir.c", "mod_vhost_alias.c"]);
     on.fixups(MIDDLE, fixup);
+    on.providers.offer::<dyn UrlMeaning>(MODULE.ident, &Alias);
+}
+
+struct Alias;
+
+impl UrlMeaning for Alias {
+    fn means(&self, r: &Request, uri: &BStr) -> bool {
+        let (server, dir) = (r.server::<AliasServer>(), r.dir::<AliasDir>());
+        let holds = |rule: &Rule| match &rule.fake {
+            Fake::Prefix(fake) => matched(uri, fake).is_some(),
+            Fake::Regex(regex) => regex.is_match(uri),
+        };
+        dir.alias.is_some()
+            || dir.redirect.is_some()
+            || server.redirects.iter().chain(&dir.redirects).chain(&server.aliases).any(holds)
+    }
 }
 
 fn translate(r: &mut Request) -> Answer {
@@ -421,7 +441,7 @@ fn expand(template: &[u8], subject: &[u8], groups: &Captures) -> Option<BString>
 /// Escapes the path of a URL and leaves scheme, host, query and fragment as they are; a default port goes.
 fn escape_url(url: &[u8]) -> BString {
     let path_at = match url.find(b"://") {
-        Some(colon) if is_url(url) && !url.get(..colon).unwrap_or_default().contains(&b'/') => {
+        Some(colon) if scheme_length(url) == Some(colon) => {
             let from = colon + 3;
             let host = url.get(from..).unwrap_or_default();
             from + host.find_byteset(b"/?#").unwrap_or(host.len())
@@ -444,16 +464,12 @@ fn scheme_length(text: &[u8]) -> Option<usize> {
     (length > 0 && text.get(length) == Some(&b':')).then_some(length)
 }
 
-fn is_url(text: &[u8]) -> bool {
-    scheme_length(text).is_some()
-}
-
 /// `Redirect` without a path in the section that holds.
 fn redirect_here(r: &mut Request) -> Option<Answer> {
     let dir = r.dir.clone();
     let place = dir.settings.of::<AliasDir>().redirect.as_ref()?;
     let Some(to) = &place.to else { return Some(Answer::Status(place.status)) };
-    let to = to.string(r).map_err(|error| {
+    let to = server::expression::text(to, r).map_err(|error| {
         r.log(Level::Error, "alias", format_args!("AH02826: Can't evaluate redirect expression: {error}"));
         Status::INTERNAL_SERVER_ERROR
     });
@@ -473,12 +489,14 @@ fn send(r: &mut Request, status: Status, to: Result<BString, Status>) -> Answer 
     if to.starts_with(b"/") {
         if !r.dir::<AliasDir>().relative.unwrap_or(false) {
             let whole = server::construct_url(r, &to);
-            let text =
-                format_args!("AH00673: incomplete redirection target of '{to}' for URI '{}' modified to '{whole}'", r.uri);
+            let text = format_args!(
+                "AH00673: incomplete redirection target of '{to}' for URI '{}' modified to '{whole}'",
+                r.uri
+            );
             r.log(Level::Debug, "alias", text);
             to = whole;
         }
-    } else if !is_url(&to) {
+    } else if !server::is_url(to.as_bstr()) {
         let text = format_args!(
             "AH00674: cannot redirect '{}' to '{to}'; target is not a valid absoluteURI or abs_path",
             r.uri
@@ -499,7 +517,7 @@ fn alias_here(r: &mut Request) -> Option<Answer> {
     let dir = r.dir.clone();
     let settings = dir.settings.of::<AliasDir>();
     let place = settings.alias.as_ref()?;
-    let real = match place.real.string(r) {
+    let real = match server::expression::text(&place.real, r) {
         Ok(real) => real,
         Err(error) => {
             r.log(Level::Error, "alias", format_args!("AH02825: Can't evaluate alias expression: {error}"));
