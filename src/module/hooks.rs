@@ -56,6 +56,8 @@ pub type CheckConfig = fn(&Configuration) -> bool;
 pub type OpenLogs = fn(&mut Configuration) -> Result<(), LogsNotOpened>;
 /// Runs in each child when it starts, with privileges already dropped.
 pub type ChildInit = fn(&'static Configuration);
+/// Runs in each child before it ends, when no request is left.
+pub type ChildExit = fn(&'static Configuration);
 
 macro_rules! phases {
     ($($(#[$doc:meta])* $phase:ident;)*) => {
@@ -73,6 +75,7 @@ macro_rules! phases {
             pub(crate) check_config: Vec<Entry<CheckConfig>>,
             pub(crate) open_logs: Vec<Entry<OpenLogs>>,
             pub(crate) child_init: Vec<Entry<ChildInit>>,
+            pub(crate) child_exit: Vec<Entry<ChildExit>>,
             pub(crate) filters: Vec<&'static Filter>,
             pub(crate) input_filters: Vec<&'static Filter>,
             pub providers: Providers,
@@ -101,6 +104,7 @@ macro_rules! phases {
                     check_config: ordered(self.check_config),
                     open_logs: ordered(self.open_logs),
                     child_init: ordered(self.child_init),
+                    child_exit: ordered(self.child_exit),
                     filters: self.filters,
                     input_filters: self.input_filters,
                 };
@@ -116,6 +120,7 @@ macro_rules! phases {
             pub check_config: Box<[CheckConfig]>,
             pub open_logs: Box<[OpenLogs]>,
             pub child_init: Box<[ChildInit]>,
+            pub child_exit: Box<[ChildExit]>,
             pub filters: Vec<&'static Filter>,
             pub input_filters: Vec<&'static Filter>,
         }
@@ -197,6 +202,10 @@ impl Hooks {
     pub fn child_init(&mut self, position: Position, run: ChildInit) -> &mut Entry<ChildInit> {
         let entry = self.entry(position, run);
         push(&mut self.child_init, entry)
+    }
+    pub fn child_exit(&mut self, position: Position, run: ChildExit) -> &mut Entry<ChildExit> {
+        let entry = self.entry(position, run);
+        push(&mut self.child_exit, entry)
     }
     /// Makes an output filter known under its name.
     pub fn output_filter(&mut self, filter: &'static Filter) {

@@ -93,3 +93,10 @@ pub trait UnknownParts: Sync {
 pub trait UrlMeaning: Sync {
     fn means(&self, r: &Request, uri: &BStr) -> bool;
 }
+
+/// Offered under its name in LogFormat (`I`, `^FB`, `x`) by a module that adds to what access logs can show.
+pub trait LogItem: Sync {
+    /// Appends the value, escaped where clients have a hand in it; false where there is none. `argument` is what stood
+    /// in braces.
+    fn append(&self, out: &mut Vec<u8>, r: &Request, argument: &BStr) -> bool;
+}

@@ -1,4 +1,5 @@
 //! modules
 
 pub mod http;
+pub mod loggers;
 pub mod mappers;
