@@ -1,5 +1,1 @@
 //! modules
-
-pub mod http;
-pub mod loggers;
-pub mod mappers;

@@ -41,19 +41,18 @@ pub fn write(path: &Path, pid: i32) -> (Option<Line>, Result<(), Line>) {
             format!("AH00098: pid file {} overwritten -- Unclean shutdown of previous Apache run?", path.display());
         Line { level: Level::Warn, module: "core", errno: 0, text: text.into() }
     });
-    let mut prefix = path.file_name().unwrap_or_default().to_os_string();
-    prefix.push(".");
-    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut temporary = path.as_os_str().to_os_string();
+    temporary.push(format!(".{pid}"));
+    let temporary = Path::new(&temporary);
     let written = (|| {
-        use std::os::unix::fs::PermissionsExt;
-        let permissions = std::fs::Permissions::from_mode(0o644);
-        let mut file = tempfile::Builder::new().prefix(&prefix).permissions(permissions).tempfile_in(directory)?;
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(temporary)?;
         writeln!(file, "{pid}")?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        std::fs::rename(temporary, path)
     })();
     let written = written.map_err(|error: io::Error| {
-        Line::core(Level::Error, &error, format!("AH00099: could not create {}", path.display()))
+        Line::core(Level::Error, &error, format!("AH00099: could not create {}", temporary.display()))
     });
     (warning, written)
 }

@@ -32,6 +32,7 @@ mod global {
     pub(super) const EXTENDED: usize = 4;
     pub(super) const THREADS: usize = 5;
     pub(super) const ASYNC: usize = 6;
+    pub(super) const STOPPING: usize = 7;
 }
 
 mod process {
@@ -135,6 +136,14 @@ impl Scoreboard {
                 word.store(0, Relaxed);
             }
         }
+    }
+
+    /// The whole server ends: nobody takes connections over any more.
+    pub fn stop(&self) {
+        self.global[global::STOPPING].store(1, SeqCst);
+    }
+    pub fn stopping(&self) -> bool {
+        self.global[global::STOPPING].load(Relaxed) != 0
     }
 
     pub fn extended(&self) -> bool {
@@ -248,9 +257,6 @@ impl ProcessShare {
     }
     pub fn disconnected(&self) {
         self.0[process::CONNECTIONS].fetch_sub(1, Relaxed);
-    }
-    pub fn closing(&self) -> u64 {
-        self.0[process::CLOSING].load(Relaxed)
     }
     /// Work that waits for the loop or for a slot; the parent counts it as busy.
     pub fn queued(&self) -> u64 {
@@ -410,7 +416,7 @@ impl SlotShare {
             row.vhost = self.read_text(slot::VHOST);
             row.protocol = self.read_text(slot::PROTOCOL);
             fence(Acquire);
-            if before % 2 == 0 && self.0[slot::VERSION].load(SeqCst) == before {
+            if before.is_multiple_of(2) && self.0[slot::VERSION].load(SeqCst) == before {
                 break;
             }
             std::hint::spin_loop();

@@ -8,8 +8,6 @@ mod message;
 mod method;
 mod status;
 mod table;
-#[cfg(test)]
-pub mod testing;
 
 pub use body::*;
 pub use connection::*;

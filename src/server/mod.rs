@@ -9,7 +9,6 @@ pub mod escape;
 pub mod expression;
 mod file;
 mod host;
-mod logs;
 mod methods;
 mod mpm;
 mod name;
@@ -22,10 +21,9 @@ pub mod uri;
 mod walk;
 
 pub use auth::*;
-pub use default_handler::{add_input_filter, add_output_filter, core_hooks};
+pub use default_handler::{add_output_filter, core_hooks};
 pub use file::*;
 pub use host::*;
-pub use logs::*;
 pub use methods::*;
 pub use mpm::*;
 pub use name::*;
@@ -34,7 +32,7 @@ pub use runtime::{chains, install};
 pub use settle::{die, handle};
 pub(crate) use settle::{process, settle};
 pub use subrequest::*;
-pub use walk::{allowed_options, same_sections};
+pub use walk::allowed_options;
 
 use crate::request::Request;
 

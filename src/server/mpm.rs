@@ -3,10 +3,9 @@
 //! The MPM implements [`Mpm`] once per child and puts it here before it runs the first connection.
 
 use crate::config::MpmKind;
-use crate::engine::BoxFuture;
+use crate::engine::{BoxFuture, Stream};
 use crate::request::Request;
 use bstr::BString;
-use std::os::fd::BorrowedFd;
 use std::sync::OnceLock;
 use std::task::Context;
 
@@ -72,13 +71,13 @@ pub trait Mpm: Send + Sync {
     /// The child is to end: answer what is in progress, then close (`Connection: close`).
     fn stopping(&self) -> bool;
     /// As [`stopping`](Mpm::stopping), and if not yet, the task is woken when it becomes so. For waits between
-    /// requests: `poll_fn(|cx| if mpm.watch_stop(cx) { stopping } else { stream.poll_readable(cx) })`. Costs no more
-    /// than a look at a flag and, in prefork and worker, an uncontended lock.
+    /// requests: `poll_fn(|cx| if mpm.watch_stop(cx) { stopping } else { stream.poll_readable(cx) })`. Costs a look
+    /// at a flag.
     fn watch_stop(&self, cx: &mut Context<'_>) -> bool;
     /// Offers a plain connection that waits between two requests, with nothing read ahead, to a child that goes on
     /// (`keepalives` requests were served on it). True: it is theirs; drop the stream without a shutdown. False: keep
     /// it, and answer the next request with `Connection: close`.
-    fn hand_over(&self, socket: BorrowedFd<'_>, keepalives: u32) -> bool;
+    fn hand_over(&self, stream: &Stream, keepalives: u32) -> bool;
     /// The whole server's picture.
     fn snapshot(&self) -> Snapshot;
 }

@@ -2,11 +2,11 @@
 
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// Sends `fd` with a note. Never waits: a full queue is an error of kind WouldBlock.
-pub fn send(socket: impl AsFd, fd: impl AsFd, note: &[u8]) -> io::Result<()> {
-    let fds = [fd.as_fd().as_raw_fd()];
+pub fn send(socket: impl AsFd, fd: RawFd, note: &[u8]) -> io::Result<()> {
+    let fds = [fd];
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
     sendmsg::<()>(socket.as_fd().as_raw_fd(), &[IoSlice::new(note)], &[ControlMessage::ScmRights(&fds)], flags, None)?;
     Ok(())
@@ -14,7 +14,7 @@ pub fn send(socket: impl AsFd, fd: impl AsFd, note: &[u8]) -> io::Result<()> {
 
 /// Takes one descriptor and the length of its note. Never waits.
 pub fn receive(socket: impl AsFd, note: &mut [u8]) -> io::Result<(OwnedFd, usize)> {
-    let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
+    let mut space = nix::cmsg_space!([RawFd; 1]);
     let mut slices = [IoSliceMut::new(note)];
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
     let message = recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut slices, Some(&mut space), flags)?;
@@ -33,13 +33,14 @@ pub fn receive(socket: impl AsFd, note: &mut [u8]) -> io::Result<(OwnedFd, usize
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
+    use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
 
     #[test]
     fn a_descriptor_arrives_with_its_note() {
         let (here, there) = UnixStream::pair().unwrap();
         let (mut kept, given) = UnixStream::pair().unwrap();
-        super::send(&here, &given, b"note").unwrap();
+        super::send(&here, given.as_raw_fd(), b"note").unwrap();
         drop(given);
         let mut note = [0; 16];
         let (fd, length) = super::receive(&there, &mut note).unwrap();

@@ -1,3 +1,0 @@
-//! What a file is to HTTP: media types.
-
-pub mod mod_mime;

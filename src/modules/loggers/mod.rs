@@ -1,4 +1,0 @@
-//! Logging of requests.
-
-pub mod mod_log_config;
-pub mod mod_logio;

@@ -1,4 +1,0 @@
-//! From URL to file, and elsewhere.
-
-pub mod mod_alias;
-pub mod mod_dir;
