@@ -229,13 +229,16 @@ impl Settings for CoreDir {
             max_reversals,
             signature,
             encoded_slashes,
-            levels,
             cgi_pass_auth,
             qualify_redirect_url,
             read_buffer_size,
             script_interpreter_source,
             enable_defines,
         );
+        out.levels = match (&base.levels, &add.levels) {
+            (Some(base), Some(add)) => Some(crate::log::Levels::merged(base, add)),
+            (base, add) => add.clone().or_else(|| base.clone()),
+        };
         let mut documents = base.error_documents.clone();
         for (status, action) in &add.error_documents {
             documents.retain(|(other, _)| other != status);
@@ -318,10 +321,13 @@ impl Settings for CoreServer {
             protocols_honor_order,
             flush_max_threshold,
             flush_max_pipelined,
-            error_log_format,
             keep_alive,
             timeout,
         );
+        out.error_log_format = match (&base.error_log_format, &add.error_log_format) {
+            (Some(base), Some(add)) => Some(Arc::new(crate::log::ErrorFormat::merged(base, add))),
+            (base, add) => add.clone().or_else(|| base.clone()),
+        };
         out.accept_filters = [&base.accept_filters[..], &add.accept_filters[..]].concat();
         out.methods = [&base.methods[..], &add.methods[..]].concat();
         out.directories = [&base.directories[..], &add.directories[..]].concat();

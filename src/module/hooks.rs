@@ -5,6 +5,7 @@
 
 use crate::config::{Configuration, Providers};
 use crate::engine::BoxFuture;
+use crate::log::LogsNotOpened;
 use crate::request::{Filter, Request, Status};
 
 /// What a request hook answers.
@@ -49,8 +50,14 @@ pub struct Entry<F> {
 
 /// Runs once the configuration is compiled, before logs are opened; an error stops the start.
 pub type PostConfig = fn(&mut Configuration) -> Result<(), String>;
+/// Looks at the compiled configuration, under `-t` as well as before a start; complains itself and answers false.
+pub type CheckConfig = fn(&Configuration) -> bool;
+/// Opens a module's logs in the parent, after the error logs; complains itself when it cannot.
+pub type OpenLogs = fn(&mut Configuration) -> Result<(), LogsNotOpened>;
 /// Runs in each child when it starts, with privileges already dropped.
 pub type ChildInit = fn(&'static Configuration);
+/// Runs in each child before it ends, when no request is left.
+pub type ChildExit = fn(&'static Configuration);
 
 macro_rules! phases {
     ($($(#[$doc:meta])* $phase:ident;)*) => {
@@ -65,7 +72,10 @@ macro_rules! phases {
             module: &'static str,
             $(pub(crate) $phase: Vec<Entry<Hook>>,)*
             pub(crate) post_config: Vec<Entry<PostConfig>>,
+            pub(crate) check_config: Vec<Entry<CheckConfig>>,
+            pub(crate) open_logs: Vec<Entry<OpenLogs>>,
             pub(crate) child_init: Vec<Entry<ChildInit>>,
+            pub(crate) child_exit: Vec<Entry<ChildExit>>,
             pub(crate) filters: Vec<&'static Filter>,
             pub(crate) input_filters: Vec<&'static Filter>,
             pub providers: Providers,
@@ -91,7 +101,10 @@ macro_rules! phases {
                 let chains = Chains {
                     $($phase: ordered(self.$phase),)*
                     post_config: ordered(self.post_config),
+                    check_config: ordered(self.check_config),
+                    open_logs: ordered(self.open_logs),
                     child_init: ordered(self.child_init),
+                    child_exit: ordered(self.child_exit),
                     filters: self.filters,
                     input_filters: self.input_filters,
                 };
@@ -104,7 +117,10 @@ macro_rules! phases {
         pub struct Chains {
             $(pub $phase: Box<[Hook]>,)*
             pub post_config: Box<[PostConfig]>,
+            pub check_config: Box<[CheckConfig]>,
+            pub open_logs: Box<[OpenLogs]>,
             pub child_init: Box<[ChildInit]>,
+            pub child_exit: Box<[ChildExit]>,
             pub filters: Vec<&'static Filter>,
             pub input_filters: Vec<&'static Filter>,
         }
@@ -175,9 +191,21 @@ impl Hooks {
         let entry = self.entry(position, run);
         push(&mut self.post_config, entry)
     }
+    pub fn check_config(&mut self, position: Position, run: CheckConfig) -> &mut Entry<CheckConfig> {
+        let entry = self.entry(position, run);
+        push(&mut self.check_config, entry)
+    }
+    pub fn open_logs(&mut self, position: Position, run: OpenLogs) -> &mut Entry<OpenLogs> {
+        let entry = self.entry(position, run);
+        push(&mut self.open_logs, entry)
+    }
     pub fn child_init(&mut self, position: Position, run: ChildInit) -> &mut Entry<ChildInit> {
         let entry = self.entry(position, run);
         push(&mut self.child_init, entry)
+    }
+    pub fn child_exit(&mut self, position: Position, run: ChildExit) -> &mut Entry<ChildExit> {
+        let entry = self.entry(position, run);
+        push(&mut self.child_exit, entry)
     }
     /// Makes an output filter known under its name.
     pub fn output_filter(&mut self, filter: &'static Filter) {

@@ -81,3 +81,22 @@ pub trait AuthNames: Sync {
 pub trait Challenge: Sync {
     fn challenge(&self, r: &mut Request);
 }
+
+/// Offered as `mime`: which parts of a file's name mean nothing (the base name first), for MultiViews.
+pub trait UnknownParts: Sync {
+    /// None: no part of the name means anything.
+    fn unknown_parts(&self, r: &Request) -> Option<Vec<BString>>;
+}
+
+/// Offered under its identifier (`alias_module`) by a module that may map, redirect or refuse a URL whose file does not
+/// exist, so that such a URL need not be asked for when it would not.
+pub trait UrlMeaning: Sync {
+    fn means(&self, r: &Request, uri: &BStr) -> bool;
+}
+
+/// Offered under its name in LogFormat (`I`, `^FB`, `x`) by a module that adds to what access logs can show.
+pub trait LogItem: Sync {
+    /// Appends the value, escaped where clients have a hand in it; false where there is none. `argument` is what stood
+    /// in braces.
+    fn append(&self, out: &mut Vec<u8>, r: &Request, argument: &BStr) -> bool;
+}

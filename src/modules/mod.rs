@@ -1,1 +1,5 @@
 //! modules
+
+pub mod http;
+pub mod loggers;
+pub mod mappers;

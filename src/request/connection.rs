@@ -53,6 +53,8 @@ pub struct Connection {
     pub aborted: AtomicBool,
     /// Scoreboard slot of the request in progress.
     pub slot: AtomicU32,
+    /// Log id (`%{c}L`), made by the first line in the error log.
+    pub log_id: OnceLock<crate::log::LogId>,
     pub notes: Mutex<Table>,
     /// Result of the reverse look-up, with whether it was confirmed both ways.
     pub remote_host: OnceLock<Option<BString>>,
@@ -73,6 +75,7 @@ impl Connection {
             keepalives: AtomicU32::new(0),
             aborted: AtomicBool::new(false),
             slot: AtomicU32::new(u32::MAX),
+            log_id: OnceLock::new(),
             notes: Mutex::default(),
             remote_host: OnceLock::new(),
             extensions: Mutex::default(),

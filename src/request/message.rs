@@ -155,8 +155,8 @@ pub struct Request {
     pub wire_out: u64,
     /// Body octets read.
     pub read_length: u64,
-    /// Log id (`%L`), made when first asked for.
-    pub log_id: Option<BString>,
+    /// Log id (`%L`), made by the first line in the error log.
+    pub log_id: std::sync::OnceLock<crate::log::LogId>,
 
     /// The request that was internally redirected to this one.
     pub prev: Option<Box<Request>>,
@@ -232,7 +232,7 @@ impl Request {
             wire_in: 0,
             wire_out: 0,
             read_length: 0,
-            log_id: None,
+            log_id: std::sync::OnceLock::new(),
             prev: None,
             main: None,
             extensions: Extensions::default(),

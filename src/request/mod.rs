@@ -8,6 +8,8 @@ mod message;
 mod method;
 mod status;
 mod table;
+#[cfg(test)]
+pub mod testing;
 
 pub use body::*;
 pub use connection::*;

@@ -86,10 +86,7 @@ fn insert_filters(r: &mut Request) -> Answer {
         add_output_filter(r, name);
     }
     for name in names(&dir.core().input_filters) {
-        match super::chains().input_filter(name) {
-            Some(filter) => r.input_filters.push(FilterInstance { filter, context: None }),
-            None => unknown(r, "input", name),
-        }
+        add_input_filter(r, name);
     }
     Answer::Ok
 }
@@ -106,6 +103,14 @@ pub fn add_output_filter(r: &mut Request, name: &[u8]) {
     match super::chains().output_filter(name) {
         Some(filter) => r.output_filters.push(FilterInstance { filter, context: None }),
         None => unknown(r, "output", name),
+    }
+}
+
+/// Adds an input filter by name; says so in the log when there is none.
+pub fn add_input_filter(r: &mut Request, name: &[u8]) {
+    match super::chains().input_filter(name) {
+        Some(filter) => r.input_filters.push(FilterInstance { filter, context: None }),
+        None => unknown(r, "input", name),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod escape;
 pub mod expression;
 mod file;
 mod host;
+mod logs;
 mod methods;
 mod mpm;
 mod name;
@@ -21,9 +22,10 @@ pub mod uri;
 mod walk;
 
 pub use auth::*;
-pub use default_handler::{add_output_filter, core_hooks};
+pub use default_handler::{add_input_filter, add_output_filter, core_hooks};
 pub use file::*;
 pub use host::*;
+pub use logs::*;
 pub use methods::*;
 pub use mpm::*;
 pub use name::*;
@@ -32,7 +34,7 @@ pub use runtime::{chains, install};
 pub use settle::{die, handle};
 pub(crate) use settle::{process, settle};
 pub use subrequest::*;
-pub use walk::allowed_options;
+pub use walk::{allowed_options, same_sections};
 
 use crate::request::Request;
 

@@ -7,6 +7,9 @@ const MODIFIED: &str = "Tue, 02 Jan 2024 03:04:05 GMT";
 const BEFORE: &str = "Tue, 02 Jan 2024 03:04:04 GMT";
 const AFTER: &str = "Tue, 02 Jan 2024 03:04:06 GMT";
 
+/// Several ranges in one answer are parted by a boundary whose length is chance, so their log has no sizes.
+const NO_SIZES: &str = r#"%h \"%r\" %>s"#;
+
 fn site(name: &str) -> Group {
     group(name)
         .file("htdocs/a.txt", "0123456789abcdefghijklmnopqrstuvwxyz\n")
@@ -456,7 +459,7 @@ fn limits() {
 
 #[test]
 fn ranges() {
-    let mut g = site("ranges");
+    let mut g = site("ranges").log_format(NO_SIZES);
     for range in [
         "bytes=0-0",
         "bytes=0-4",
@@ -531,7 +534,7 @@ fn ranges() {
 
 #[test]
 fn if_range() {
-    let mut g = site("If-Range");
+    let mut g = site("If-Range").log_format(NO_SIZES);
     for condition in [
         MODIFIED,
         BEFORE,
@@ -563,6 +566,7 @@ fn range_limits() {
         "MaxRangeOverlaps 1\nMaxRangeReversals 1\n",
     ] {
         site(conf)
+            .log_format(NO_SIZES)
             .conf(conf)
             .get_with("/a.txt", "Range: bytes=0-4")
             .get_with("/a.txt", "Range: bytes=0-4,6-8")
@@ -928,6 +932,7 @@ fn large_files() {
     let big: Vec<u8> = (0..3_000_000u32).map(|n| b'a' + (n % 26) as u8).collect();
     for conf in ["", "EnableSendfile On\n", "EnableMMAP Off\nEnableSendfile Off\n"] {
         site("large files")
+            .log_format(NO_SIZES)
             .conf(conf)
             .file("htdocs/big.txt", &big)
             .get("/big.txt")

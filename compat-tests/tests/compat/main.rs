@@ -2,5 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod config;
+mod core;
 mod http1;
+mod mod_access_compat;
 mod mod_alias;
+mod mod_auth_basic;
+mod mod_authn_core;
+mod mod_authn_file;
+mod mod_authz_core;
+mod mod_authz_host;
+mod mod_authz_user;
+mod mod_log_config;
+mod mod_logio;
+mod mod_macro;
+mod mod_so;
+mod mod_unixd;
+mod mod_version;
+mod mod_watchdog;

@@ -11,7 +11,7 @@ pub use directory::directory_walk;
 
 use crate::config::{CoreDir, CoreServer, Dir, Pattern, Section, fnmatch};
 use crate::request::{Request, Status};
-use bstr::ByteSlice;
+use bstr::{BStr, ByteSlice};
 use std::sync::Arc;
 
 /// What holds outside of any section.
@@ -86,6 +86,30 @@ pub(crate) fn file_walk(r: &mut Request) -> Result<(), Status> {
         }
     }
     Ok(())
+}
+
+/// Whether the file `name` in the directory of `r`, at `uri`, stands under the same sections as `r` itself: no section
+/// of either kind that holds for the one alone, no condition.
+pub fn same_sections(r: &Request, uri: &BStr, name: &BStr) -> bool {
+    let holds = |section: &Section, uri: &BStr| match &section.pattern {
+        Pattern::Literal(path) => location_holds(path, uri),
+        Pattern::Wildcard(pattern) => fnmatch::matches(pattern, uri, fnmatch::PATHNAME),
+        Pattern::Regex(regex) => regex.is_match(uri),
+        Pattern::Condition(_) => true,
+    };
+    let names = |section: &Section| match &section.pattern {
+        Pattern::Literal(pattern) => pattern == name,
+        Pattern::Wildcard(pattern) => fnmatch::matches(pattern, name, fnmatch::PATHNAME),
+        Pattern::Regex(regex) => regex.is_match(name),
+        Pattern::Condition(_) => true,
+    };
+    let core = r.dir.core();
+    core.ifs.is_empty()
+        && !core.files.iter().any(|section| names(section))
+        && r.server::<CoreServer>()
+            .locations
+            .iter()
+            .all(|section| holds(section, r.uri.as_bstr()) == holds(section, uri))
 }
 
 /// `<If>`, `<ElseIf>`, `<Else>` chains that the sections brought along, nested ones behind their parents.

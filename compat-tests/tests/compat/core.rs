@@ -1,0 +1,278 @@
+//! core: handlers, types, charset, limits by method, If sections at request time, error log formats, options of a directory.
+
+use compat_tests::group;
+
+#[test]
+fn types_and_handlers() {
+    group("ForceType, SetHandler, AddDefaultCharset")
+        .conf(
+            r#"
+AddDefaultCharset utf-8
+<Location /force>
+  ForceType text/css
+</Location>
+<Location /none>
+  ForceType None
+  AddDefaultCharset Off
+</Location>
+<Location /on>
+  AddDefaultCharset On
+</Location>
+<Location /handler>
+  SetHandler no-such-handler
+</Location>
+<Location /default>
+  SetHandler default-handler
+</Location>
+<Location /outputfilter>
+  SetOutputFilter NO-SUCH-FILTER
+</Location>
+"#,
+        )
+        .file("htdocs/force/a.txt", "a\n")
+        .file("htdocs/force/b", "b\n")
+        .file("htdocs/none/a.txt", "a\n")
+        .file("htdocs/on/a.html", "a\n")
+        .file("htdocs/on/a.png", "a\n")
+        .file("htdocs/on/b", "b\n")
+        .file("htdocs/handler/a.txt", "a\n")
+        .file("htdocs/default/a.txt", "a\n")
+        .file("htdocs/default/index.html", "a\n")
+        .file("htdocs/outputfilter/a.txt", "a\n")
+        .file("htdocs/plain.txt", "p\n")
+        .get("/force/a.txt")
+        .get("/force/b")
+        .get("/none/a.txt")
+        .get("/on/a.html")
+        .get("/on/a.png")
+        .get("/on/b")
+        .get("/handler/a.txt")
+        .get("/default/a.txt")
+        .get("/default/")
+        .get("/outputfilter/a.txt")
+        .get("/plain.txt")
+        .get("/nope")
+        .check();
+}
+
+#[test]
+fn limit_sections() {
+    group("Limit and LimitExcept")
+        .conf(
+            r#"
+<Location /limit>
+  <Limit POST PUT>
+    Require all denied
+  </Limit>
+</Location>
+<Location /except>
+  <LimitExcept GET>
+    Require all denied
+  </LimitExcept>
+</Location>
+<Location /foo>
+  <Limit FOO>
+    Require all denied
+  </Limit>
+</Location>
+<Location /order>
+  <Limit GET>
+    Order deny,allow
+    Deny from all
+  </Limit>
+</Location>
+"#,
+        )
+        .file("htdocs/limit/index.html", "a\n")
+        .file("htdocs/except/index.html", "a\n")
+        .file("htdocs/foo/index.html", "a\n")
+        .file("htdocs/order/index.html", "a\n")
+        .get("/limit/")
+        .ask("POST", "/limit/", "Content-Length: 0")
+        .ask("PUT", "/limit/", "")
+        .ask("OPTIONS", "/limit/", "")
+        .get("/except/")
+        .ask("HEAD", "/except/", "")
+        .ask("POST", "/except/", "Content-Length: 0")
+        .ask("OPTIONS", "/except/", "")
+        .get("/foo/")
+        .ask("FOO", "/foo/", "")
+        .ask("OPTIONS", "/foo/", "")
+        .get("/order/")
+        .ask("HEAD", "/order/", "")
+        .ask("POST", "/order/", "Content-Length: 0")
+        .check();
+}
+
+#[test]
+fn expressions_at_request_time() {
+    let conditions = [
+        "%{REQUEST_METHOD} == 'GET'",
+        "%{REQUEST_URI} =~ m#^/e[0-9]+/#",
+        "%{QUERY_STRING} == 'a=b'",
+        "%{HTTP_HOST} == 'www.example.test'",
+        "%{HTTP:Host} == 'www.example.test'",
+        "%{HTTP_USER_AGENT} =~ /cu+rl/i",
+        "req('X-Test') == 'Val'",
+        "http('X-Test') == 'val'",
+        "tolower(req('X-Test')) == 'val'",
+        "%{REMOTE_ADDR} -ipmatch '127.0.0.0/8'",
+        "-R '127.0.0.1'",
+        "-R '10.0.0.0/8'",
+        "-n req('X-Nope')",
+        "-z req('X-Nope')",
+        "'abc' -strmatch 'a?c'",
+        "'ABC' -strcmatch 'a?c'",
+        "'b' in { 'a', 'b' }",
+        "'c' in { 'a', 'b' }",
+        "2 -lt 10 && 10 -gt 2 && 3 -ne 4 && 3 -le 3 && 3 -ge 3",
+        "'2' < '10'",
+        "'a' != 'b' && !('a' == 'b')",
+        "%{HTTPS} == 'off'",
+        "%{SERVER_NAME} == 'www.example.test' && %{SERVER_PORT} -gt 0",
+        "%{SERVER_PROTOCOL} == 'HTTP/1.1' && %{PROTO} -strmatch '*'",
+        "%{REQUEST_SCHEME} == 'http'",
+        "%{IS_SUBREQ} == 'false'",
+        "%{REQUEST_FILENAME} =~ /index\\.html$/",
+        "-f %{REQUEST_FILENAME}",
+        "-d %{DOCUMENT_ROOT}",
+        "-e '/nonexistent'",
+        "-s %{REQUEST_FILENAME}",
+        "%{DOCUMENT_ROOT} =~ m#/htdocs$#",
+        "%{SERVER_SOFTWARE} =~ m#^Apache/2#",
+        "%{HANDLER} == ''",
+        "%{THE_REQUEST} =~ m#^GET /e#",
+        "%{REQUEST_STATUS} == '200'",
+        "%{CONTENT_TYPE} == 'text/html'",
+        "reqenv('NOPE') == ''",
+        "osenv('PATH') =~ /bin/",
+        "base64('a') == 'YQ==' && unbase64('YQ==') == 'a'",
+        "md5('a') == '0cc175b9c0f1b6a831c399e269772661'",
+        "sha1('a') == '86f7e437faa5a7fce15d1ddcb9eaeaea377667b8'",
+        "escape('a b/c') == 'a%20b/c' && unescape('a%20b') == 'a b'",
+        "toupper('aé') == 'Aé'",
+        "%{TIME_YEAR} -gt 2020",
+        "%{API_VERSION} -gt 20120210",
+        "%{CONN_REMOTE_ADDR} == %{REMOTE_ADDR}",
+        "-T 'on' && -T 'yes' && !-T 'off' && !-T '' && !-T '0'",
+        "'abcdef' =~ /b(c)d/ && '$1' == 'c'",
+        "'x.y' . 'z' == 'x.yz'",
+        "%{ENV:NOPE} == ''",
+        "true || %{NOT_EVALUATED:} == 'x' ",
+        "ldap('a*b') == 'a\\2ab'",
+        "resp('Server') == ''",
+        "'a' == 'a' || 'b' == 'c' && false",
+        "%{REMOTE_HOST} == '127.0.0.1'",
+        "%{LAST_MODIFIED} == ''",
+        "%{SCRIPT_FILENAME} == %{REQUEST_FILENAME}",
+        "%{PATH_INFO} == ''",
+        "%{HTTP_REFERER}%{HTTP_COOKIE}%{HTTP_ACCEPT}%{HTTP_FORWARDED}%{HTTP_PROXY_CONNECTION} == ''",
+    ];
+    let accepted: Vec<String> =
+        conditions.iter().map(|c| format!("<If \"{}\">\n</If>", c.replace('\\', "\\\\"))).collect();
+    group("expressions, syntax").syntax(&accepted);
+    let mut g = group("expressions");
+    // Each in an .htaccess of its own: a bad one spoils its own directory alone.
+    g = g.conf("<Directory @ROOT@/htdocs>\nAllowOverride All\n</Directory>\n");
+    for (number, condition) in conditions.iter().enumerate() {
+        let condition = condition.replace('\\', "\\\\");
+        g = g
+            .file(
+                &format!("htdocs/e{number}/.htaccess"),
+                format!("<If \"{condition}\">\nErrorDocument 404 yes\n</If>\n<Else>\nErrorDocument 404 no\n</Else>\n"),
+            )
+            .file(&format!("htdocs/e{number}/index.html"), "i\n")
+            .get_with(&format!("/e{number}/nope"), "X-Test: Val\nUser-Agent: Cuurl");
+        g = g.get_with(&format!("/e{number}/index.html/nope?a=b"), "X-Test: Val");
+    }
+    g.check();
+}
+
+#[test]
+fn error_log_formats() {
+    for format in [
+        r"[%t] [%l] [pid %P] %M",
+        r"%v %V %m:%l %L [%{c}L] %E %a %A %M",
+        r"[%{u}t] [%{cu}t] %-m %F: %M",
+        r"%M% , %{User-Agent}i",
+        r"[%l] %7F: %E: [client\ %a] %M% ,\ referer\ %{Referer}i",
+    ] {
+        // %L and %t differ by nature: only formats without them compare in full.
+        if format.contains('L') || format.contains("%t") || format.contains("u}t") || format.contains('F') {
+            continue;
+        }
+        group(format)
+            .conf(&format!("ErrorLogFormat \"{format}\"\n<Location /d>\nRequire all denied\n</Location>\n"))
+            .get("/d")
+            .get_with("/d", "Referer: http://r.test/\nUser-Agent: ua\"x")
+            .check();
+    }
+    group("error log escapes")
+        .conf("<Location /d>\nRequire all denied\n</Location>\n")
+        .get("/d/%0a%1b%22%5c%c3%a9%ff")
+        .get_with("/d", "Referer: http://r.test/\u{e9}\"\\")
+        .check();
+}
+
+#[test]
+fn log_levels() {
+    for conf in [
+        "LogLevel error\n",
+        "LogLevel emerg\n",
+        "LogLevel warn authz_core:debug\n",
+        "LogLevel crit authz_core:error\n",
+        "LogLevel crit\n<Directory @ROOT@/htdocs>\nLogLevel error\n</Directory>\n",
+        "ErrorLog /dev/null\n",
+    ] {
+        group(conf)
+            .conf(conf)
+            .conf("<Location /d>\nRequire all denied\n</Location>\n<Directory @ROOT@/htdocs/dd>\nRequire ip 10.0.0.1\n</Directory>\n")
+            .file("htdocs/dd/index.html", "x")
+            .get("/d")
+            .get("/dd/")
+            .get("/")
+            .check();
+    }
+}
+
+#[test]
+fn access_file_and_satisfy() {
+    group("AccessFileName")
+        .conf("AccessFileName acl .acl\n<Directory @ROOT@/htdocs>\nAllowOverride All\n</Directory>\n")
+        .file("htdocs/one/acl", "Require all denied\n")
+        .file("htdocs/two/.acl", "Require all denied\n")
+        .file("htdocs/three/.htaccess", "Require all denied\n")
+        .file("htdocs/three/index.html", "three\n")
+        .file("htdocs/one/sub/.acl", "Require all granted\n")
+        .file("htdocs/one/sub/index.html", "sub\n")
+        .get("/one/")
+        .get("/two/")
+        .get("/three/")
+        .get("/one/sub/")
+        .check();
+}
+
+#[test]
+fn htaccess_changes_are_seen_at_once() {
+    group("htaccess changes")
+        .conf("<Directory @ROOT@/htdocs>\nAllowOverride All\n</Directory>\n")
+        .file("htdocs/d/index.html", "d\n")
+        .facts(|server| {
+            let mut facts = String::new();
+            let look = |facts: &mut String, server: &compat_tests::Running| {
+                let answer = server.get("/d/").expect("an answer");
+                facts.push_str(&String::from_utf8_lossy(answer.head.get(..12).unwrap_or_default()));
+                facts.push('\n');
+            };
+            look(&mut facts, server);
+            server.write("htdocs/d/.htaccess", "Require all denied\n");
+            look(&mut facts, server);
+            server.write("htdocs/d/.htaccess", "Redirect gone /d/\n");
+            look(&mut facts, server);
+            server.write("htdocs/d/.htaccess", "FooBar\n");
+            look(&mut facts, server);
+            std::fs::remove_file(server.path("htdocs/d/.htaccess")).expect("removing .htaccess");
+            look(&mut facts, server);
+            facts
+        });
+}

@@ -1,0 +1,78 @@
+//! mod_authn_file: every password format of an AuthUserFile.
+
+use compat_tests::group;
+
+const USERS: &str = "apr1:$apr1$1arsmMSf$ZEe5BJw3xrnj4boKDuN4l0
+bcrypt:$2y$05$ukZ9YAbopZ92gz1EPNt6nuJX6pRXzgP.olbV956iPz2R/fr4vSJrm
+sha:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=
+des:9PdnKFz0uhR6I
+sha256:$5$Dr9FiBH1czLfJ3ni$dKEpC3nnnumWM/fsgEV8YqDKIedryhZPlYGygYf.XFD
+sha512:$6$9ic7VEH93Jypq7em$5kclY/PfRLaDXIUkjs7ONmVgk560ML5iY4xdDFk.E.k.D8NKM8sVvpAdxFIR8GSzw90aMtF3SN/sThEudGJTC.
+md5crypt:$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1
+plain:secret
+more:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=:Full Name:more
+twice:{SHA}wrong
+twice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=
+ spaced:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=
+#hash:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=
+crlf:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\r
+badsalt:$2y$zz$x
+badmethod:$9$x$y
+last:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
+
+fn base64(text: &str) -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in text.as_bytes().chunks(3) {
+        let word = chunk.iter().fold(0u32, |w, b| w << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
+        for position in 0..4 {
+            let letter = LETTERS[(word >> (18 - 6 * position)) as usize & 63];
+            out.push(if position > chunk.len() { '=' } else { char::from(letter) });
+        }
+    }
+    out
+}
+
+#[test]
+fn password_formats() {
+    let mut g = group("AuthUserFile")
+        .conf("<Directory @ROOT@/htdocs/p>\nAuthType Basic\nAuthName p\nAuthUserFile conf/users\nRequire valid-user\n</Directory>\n")
+        .file("conf/users", USERS)
+        .file("htdocs/p/index.html", "in\n");
+    for user in [
+        "apr1",
+        "bcrypt",
+        "sha",
+        "des",
+        "sha256",
+        "sha512",
+        "md5crypt",
+        "plain",
+        "more",
+        "twice",
+        "spaced",
+        "hash",
+        "#hash",
+        "crlf",
+        "badsalt",
+        "badmethod",
+        "last",
+        "APR1",
+        "nobody",
+    ] {
+        for password in ["secret", "Secret", ""] {
+            g = g.get_with("/p/", &format!("Authorization: Basic {}", base64(&format!("{user}:{password}"))));
+        }
+    }
+    g.check();
+}
+
+#[test]
+fn errors() {
+    group("authn_file errors").syntax(&[
+        "<Directory /x>\nAuthUserFile\n</Directory>",
+        "<Directory /x>\nAuthUserFile a b\n</Directory>",
+        "<Directory /x>\nAuthUserFile /nonexistent\n</Directory>",
+        "AuthUserFile x",
+    ]);
+}

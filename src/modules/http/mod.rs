@@ -1,0 +1,3 @@
+//! What a file is to HTTP: media types.
+
+pub mod mod_mime;

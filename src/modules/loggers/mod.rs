@@ -1,0 +1,4 @@
+//! Logging of requests.
+
+pub mod mod_log_config;
+pub mod mod_logio;

@@ -1,0 +1,4 @@
+//! From URL to file, and elsewhere.
+
+pub mod mod_alias;
+pub mod mod_dir;
