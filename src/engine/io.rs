@@ -11,8 +11,10 @@ use std::task::{Context, Poll, Waker};
 
 pub(super) const READABLE: u32 = 1;
 pub(super) const WRITABLE: u32 = 2;
+/// The peer sends no more: its end comes behind the data with no edge of its own. Never taken back.
+const CLOSED: u32 = 4;
 /// Above the flags: how many events came, so that an edge between an attempt and its "would block" is not lost.
-const TICK: u32 = 4;
+const TICK: u32 = 8;
 
 /// Readiness of one descriptor and who waits for it.
 #[derive(Default)]
@@ -65,6 +67,9 @@ impl Sources {
         let mut flags = 0;
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             flags |= READABLE;
+        }
+        if event.is_read_closed() {
+            flags |= CLOSED;
         }
         if event.is_writable() || event.is_write_closed() || event.is_error() {
             flags |= WRITABLE;
@@ -140,7 +145,10 @@ impl Source {
             };
             match attempt(&self.fd) {
                 Ok((value, drained)) => {
-                    if drained && let Some((_, _, readiness)) = &self.registered {
+                    if drained
+                        && seen & CLOSED == 0
+                        && let Some((_, _, readiness)) = &self.registered
+                    {
                         readiness.clear(flag, seen);
                     }
                     return Poll::Ready(Ok(value));

@@ -1,1 +1,20 @@
-//! http
+//! HTTP/1 on the wire (RFC 9112): from bytes to a request, and from a response to bytes.
+//!
+//! `connection` owns the loop of a connection; `head` parses a request's head, `host` checks whom it names, `body` reads
+//! its body; `ranges` cuts a response to what was asked for, `response_head` renders its head, `send` writes it.
+
+#![deny(clippy::indexing_slicing)]
+
+mod body;
+mod chunked;
+mod connection;
+mod head;
+mod host;
+mod input;
+mod pool;
+mod ranges;
+mod request_line;
+mod response_head;
+mod send;
+
+pub use connection::serve;

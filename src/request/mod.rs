@@ -6,6 +6,7 @@ mod connection;
 mod logging;
 mod message;
 mod method;
+mod read_limits;
 mod status;
 mod table;
 #[cfg(test)]
@@ -15,5 +16,6 @@ pub use body::*;
 pub use connection::*;
 pub use message::*;
 pub use method::*;
+pub use read_limits::*;
 pub use status::*;
 pub use table::*;

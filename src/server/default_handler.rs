@@ -4,7 +4,7 @@
 use super::{conditional, file, methods, walk};
 use crate::config::{CoreDir, CoreServer, Handler, PathInfo};
 use crate::log::Level;
-use crate::module::{Answer, Hooks, LAST, REALLY_FIRST, REALLY_LAST};
+use crate::module::{Answer, Hooks, LAST, MIDDLE, REALLY_FIRST, REALLY_LAST};
 use crate::request::{Body, FileInfo, FileKind, FileRange, FilterInstance, MethodNumber, Request, Status};
 use bstr::ByteSlice;
 use std::fs::File;
@@ -15,7 +15,9 @@ pub fn core_hooks(on: &mut Hooks) {
     on.translate_name(REALLY_LAST, translate);
     on.map_to_storage(REALLY_LAST, map_to_storage);
     on.fixups(REALLY_FIRST, override_type);
-    on.insert_filter(crate::module::MIDDLE, insert_filters);
+    on.insert_filter(MIDDLE, insert_filters);
+    on.map_to_storage(MIDDLE, methods::trace);
+    on.handler(MIDDLE, methods::options_server);
     on.handler(REALLY_LAST, serve);
     on.access_checker(LAST, |_| Answer::Declined);
 }
@@ -126,7 +128,7 @@ fn serve(r: &mut Request) -> Answer {
     methods::allow(r, &[MethodNumber::GET, MethodNumber::OPTIONS, MethodNumber::POST]);
     if !r.method.is(MethodNumber::GET) && !r.method.is(MethodNumber::POST) {
         if r.method.is(MethodNumber::INVALID) {
-            r.log(Level::Info, "core", format_args!("AH00135: Invalid method in request {}", r.the_request));
+            r.log(Level::Error, "core", format_args!("AH00135: Invalid method in request {}", r.the_request));
             return Answer::Status(Status::NOT_IMPLEMENTED);
         }
         if r.method.is(MethodNumber::OPTIONS) {
@@ -151,11 +153,6 @@ fn serve(r: &mut Request) -> Answer {
         r.log(Level::Info, "core", text);
         return Answer::Status(Status::NOT_FOUND);
     }
-    if r.method.is(MethodNumber::POST) {
-        let text = format_args!("AH00131: This resource does not accept the {} method.", r.method.name);
-        r.log(Level::Info, "core", text);
-        return Answer::Status(Status::METHOD_NOT_ALLOWED);
-    }
     match open(r) {
         Ok(body) => r.body_out = body,
         Err(status) => return Answer::Status(status),
@@ -164,14 +161,13 @@ fn serve(r: &mut Request) -> Answer {
     conditional::set_last_modified(r);
     conditional::set_etag(r);
     r.headers_out.set("Accept-Ranges", "bytes");
-    r.content_length = Some(r.finfo.size);
-    match conditional::meets_conditions(r) {
-        None => Answer::Ok,
-        Some(status) => {
-            r.body_out = Body::Empty;
-            Answer::Status(status)
-        }
+    r.headers_out.set("Content-Length", itoa::Buffer::new().format(r.finfo.size));
+    if let Some(status) = conditional::meets_conditions(r) {
+        // The bare status with the validators, and no page.
+        r.status = status;
+        r.body_out = Body::Empty;
     }
+    Answer::Ok
 }
 
 fn open(r: &mut Request) -> Result<Body, Status> {

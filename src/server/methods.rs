@@ -3,7 +3,7 @@
 use crate::config::{CoreServer, Trace};
 use crate::log::Level;
 use crate::module::Answer;
-use crate::request::{Body, MethodNumber, Request, Status};
+use crate::request::{Body, MethodNumber, Piece, Request, Status};
 use bstr::ByteSlice;
 
 /// Adds to the methods that the resource has (`ap_allow_methods` in its merging form).
@@ -95,6 +95,7 @@ pub fn trace(r: &mut Request) -> Answer {
     }
     echo.extend_from_slice(b"\r\n");
     r.set_content_type("message/http");
-    r.body_out = Body::Bytes(echo.into());
+    // Sent as it is made: without a length.
+    r.body_out = Body::Pieces([Piece::Bytes(echo.into()), Piece::Flush].into());
     Answer::Done
 }

@@ -34,6 +34,7 @@ pub use runtime::{chains, install};
 pub use settle::{die, handle};
 pub(crate) use settle::{process, settle};
 pub use subrequest::*;
+pub(crate) use walk::memo::defaults;
 pub use walk::{allowed_options, same_sections};
 
 use crate::request::Request;

@@ -1,0 +1,284 @@
+//! The life of one HTTP/1 connection: wait, read a head, have it answered, send, again or close (RFC 9112 section 9).
+//!
+//! While it waits for a request the connection is the small future of [`serve`]: no buffer, no request, no slot. The
+//! part that works is boxed for as long as it works. Manual: Timeout, KeepAlive, KeepAliveTimeout, MaxKeepAliveRequests.
+
+use super::body::{self, Framing, Incoming};
+use super::head::{self, Limits, Parser, Step};
+use super::input::{Clock, Input};
+use super::send::{self, Manner};
+use super::{host, pool, ranges, response_head};
+use crate::config::Configuration;
+use crate::engine::{self, Stream};
+use crate::request::{Body, Connection, ReadLimits, Request, Status};
+use crate::server::{self, SlotId, SlotState, Waiting, date, error_page};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long a closing connection is read to let the client see the response (Apache's MAX_SECS_TO_LINGER), and how long
+/// it may be silent meanwhile.
+const LINGER: Duration = Duration::from_secs(30);
+const LINGER_SILENCE: Duration = Duration::from_secs(2);
+
+/// What a working connection comes to.
+enum Next {
+    /// Wait for the next request so long.
+    Idle(Duration),
+    /// Close; whether the client may still be sending.
+    Close { linger: bool },
+}
+
+/// Serves a connection until it ends.
+pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &'static Configuration) {
+    let mut patience = send::patience(connection.base);
+    let mut waiting = Waiting::None;
+    loop {
+        let ready = engine::timeout(patience, stream.readable()).await;
+        shift(&mut waiting, Waiting::None);
+        if ready.is_err() {
+            break;
+        }
+        match Box::pin(work(&stream, &connection, configuration)).await {
+            Next::Idle(span) => {
+                patience = span;
+                shift(&mut waiting, Waiting::KeepAlive);
+            }
+            Next::Close { linger } => {
+                if linger && !connection.aborted.load(Ordering::Relaxed) {
+                    shift(&mut waiting, Waiting::Closing);
+                    linger_close(&stream).await;
+                    shift(&mut waiting, Waiting::None);
+                }
+                break;
+            }
+        }
+    }
+}
+
+fn shift(from: &mut Waiting, to: Waiting) {
+    if *from != to {
+        if let Some(mpm) = server::mpm() {
+            mpm.waiting(*from, to);
+        }
+        *from = to;
+    }
+}
+
+/// Closes our side first and reads what the client still sends, so that no reset overtakes the response.
+async fn linger_close(stream: &Stream) {
+    if stream.shutdown_write().is_err() {
+        return;
+    }
+    let drain = async {
+        let mut waste = [0; 512];
+        while let Ok(Ok(1..)) = engine::timeout(LINGER_SILENCE, stream.read(&mut waste)).await {}
+    };
+    let _ = engine::timeout(LINGER, Box::pin(drain)).await;
+}
+
+/// A slot of the scoreboard for as long as a request is worked on.
+struct Slot(Option<SlotId>);
+
+impl Slot {
+    async fn take(connection: &Connection) -> Slot {
+        let Some(mpm) = server::mpm() else {
+            return Slot(None);
+        };
+        let slot = match mpm.try_acquire() {
+            Some(slot) => slot,
+            None => mpm.acquire().await,
+        };
+        connection.slot.store(slot.0, Ordering::Relaxed);
+        Slot(Some(slot))
+    }
+    fn show(&self, state: SlotState, r: Option<&Request>) {
+        if let (Some(mpm), Some(slot)) = (server::mpm(), self.0) {
+            mpm.update(slot, state, r);
+        }
+    }
+    fn count(&self, r: &Request) {
+        if let (Some(mpm), Some(slot)) = (server::mpm(), self.0) {
+            mpm.count(slot, r);
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let (Some(mpm), Some(slot)) = (server::mpm(), self.0) {
+            mpm.release(slot);
+        }
+    }
+}
+
+/// Reads and answers requests as long as there are any in the buffer.
+async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'static Configuration) -> Next {
+    let limits = Limits::of(connection.base);
+    let reading = connection.extensions.lock().of::<ReadLimits>().copied().unwrap_or_default();
+    let mut input = Input::new(stream.clone());
+    loop {
+        let mut r = pool::request(connection, configuration, server::defaults(connection.base));
+        let read = read_head(&mut input, &mut r, &limits, &reading).await;
+        r.wire_in += input.take_count();
+        let outcome = match read {
+            Head::None => {
+                pool::keep_request(r);
+                return Next::Close { linger: false };
+            }
+            Head::Good => {
+                let slot = Slot::take(connection).await;
+                slot.show(SlotState::Writing, Some(&r));
+                answer(&mut r, input, stream, &limits, &reading, &slot).await
+            }
+            Head::Bad(status) => {
+                let slot = Slot::take(connection).await;
+                slot.show(SlotState::Writing, Some(&r));
+                error_page::respond(&mut r, status, None, None);
+                r.keep_alive = Some(false);
+                send::respond(&mut r, stream, Manner { close: true, late: false }).await;
+                log(&mut r, &slot).await;
+                None
+            }
+        };
+        let polite = response_head::has_token(r.headers_in.get("Connection"), b"close") && outcome.is_none();
+        let idle = response_head::keep_alive_timeout(r.server);
+        pool::keep_request(r);
+        match outcome {
+            None => return Next::Close { linger: !polite },
+            Some(rest) if rest.is_empty() => return Next::Idle(idle),
+            Some(rest) => input = rest,
+        }
+    }
+}
+
+async fn log(r: &mut Request, slot: &Slot) {
+    slot.show(SlotState::Logging, Some(r));
+    server::log_transaction(r).await;
+    slot.count(r);
+}
+
+/// How reading a head ended.
+enum Head {
+    /// No request came.
+    None,
+    Good,
+    /// Answer with this page and close.
+    Bad(Status),
+}
+
+async fn read_head(input: &mut Input, r: &mut Request, limits: &Limits, reading: &ReadLimits) -> Head {
+    let patience = send::patience(r.server);
+    input.clock = Clock::start(reading.head);
+    if input.is_empty() && !matches!(input.fill(patience).await, Ok(1..)) {
+        return Head::None;
+    }
+    r.time = date::now();
+    if let Some(used) = head::fast(input.unread(), r, limits) {
+        input.consume(used);
+        return Head::Good;
+    }
+    let mut parser = Parser::default();
+    loop {
+        let (used, step) = parser.advance(input.unread(), r, limits);
+        input.consume(used);
+        match step {
+            Step::Done => return Head::Good,
+            Step::Bad(status) => return Head::Bad(status),
+            Step::More => {}
+        }
+        match input.fill(patience).await {
+            Ok(1..) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut && parser.in_fields() => {
+                return Head::Bad(Status::REQUEST_TIME_OUT);
+            }
+            Ok(_) if parser.in_fields() => return Head::Bad(Status::BAD_REQUEST),
+            _ => return Head::None,
+        }
+    }
+}
+
+/// Has a request with a readable head answered. Gives the input back if the connection goes on.
+async fn answer(
+    r: &mut Request,
+    mut input: Input,
+    stream: &Stream,
+    limits: &Limits,
+    reading: &ReadLimits,
+    slot: &Slot,
+) -> Option<Input> {
+    let mut manner = Manner::default();
+    let checked = prepare(r, limits, &mut manner.close);
+    input.clock = Clock::start(reading.body);
+    let mut incoming = None;
+    let input = match checked {
+        Ok(Framing::None) => Some(input),
+        Ok(framing) => {
+            let shared = Incoming::new(input, framing, send::patience(r.server));
+            r.body_in = shared.body();
+            incoming = Some(shared);
+            None
+        }
+        Err(_) => Some(input),
+    };
+    match checked {
+        Ok(_) => server::handle(r).await,
+        Err(status) => {
+            manner.close |= status.drops_connection();
+            server::die(r, status).await;
+        }
+    }
+    if let Some(incoming) = &incoming {
+        settle_body(r, incoming, &mut manner).await;
+    }
+    if let Err(status) = ranges::apply(r) {
+        r.body_out = Body::Empty;
+        server::die(r, status).await;
+        manner.late = true;
+    }
+    let mut keep = send::respond(r, stream, manner).await;
+    if keep && let Some(incoming) = &incoming {
+        keep = incoming.finished() || !r.expecting_continue && incoming.discard(r).await;
+    }
+    r.body_in = Body::Empty;
+    log(r, slot).await;
+    if !keep {
+        slot.show(SlotState::Closing, Some(r));
+        return None;
+    }
+    slot.show(SlotState::KeepAlive, Some(r));
+    match incoming {
+        Some(incoming) => incoming.take(),
+        None => input,
+    }
+}
+
+/// What the head says of host, body and expectations.
+fn prepare(r: &mut Request, limits: &Limits, close: &mut bool) -> Result<Framing, Status> {
+    host::check(r, &limits.options)?;
+    if r.simple {
+        *close = true;
+        return Ok(Framing::None);
+    }
+    let framing = body::framing(r, limits, close)?;
+    body::expectation(r)?;
+    Ok(framing)
+}
+
+/// Between handler and response: errors of the body take the response's place, and a handler that has its whole answer
+/// at hand lets the client finish sending first.
+async fn settle_body(r: &mut Request, incoming: &Arc<Incoming>, manner: &mut Manner) {
+    let whole = !matches!(r.body_out, Body::Stream(_)) && r.status.is_success();
+    if whole && incoming.fault().is_none() && !incoming.finished() {
+        incoming.discard(r).await;
+    }
+    if let Some(status) = incoming.fault() {
+        manner.close = true;
+        manner.late = true;
+        if r.status != status {
+            r.body_out = Body::Empty;
+            r.status = Status::OK;
+            server::die(r, status).await;
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Whom a request names: the Host field and the authority of an absolute target (RFC 9112 section 3.2).
+
+use crate::config::HttpOptions;
+use crate::log::Level;
+use crate::request::{Request, Status, Version};
+use bstr::{BString, ByteSlice};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Sets `hostname` and `host_port` and refuses what names no host.
+pub fn check(r: &mut Request, options: &HttpOptions) -> Result<(), Status> {
+    if r.absolute_uri && r.hostname.is_some() {
+        return by_target(r, options);
+    }
+    let Some(field) = r.headers_in.get("Host") else {
+        return missing(r);
+    };
+    if field.is_empty() {
+        return missing(r);
+    }
+    match split(field, options.strict) {
+        Ok((name, port)) => {
+            r.hostname = Some(name);
+            r.host_port = port;
+            Ok(())
+        }
+        Err(problem) => Err(malformed(r, field, problem)),
+    }
+}
+
+fn missing(r: &Request) -> Result<(), Status> {
+    if r.version < Version::V1_1 || r.hostname.is_some() {
+        return Ok(());
+    }
+    let text = "AH00569: client sent HTTP/1.1 request without hostname (see RFC2616 section 14.23)";
+    r.log(Level::Debug, "core", format_args!("{text}: {}", r.uri));
+    Err(Status::BAD_REQUEST)
+}
+
+fn malformed(r: &Request, field: &[u8], problem: Problem) -> Status {
+    if let Problem::Strict(name) = problem {
+        let text = format_args!("AH02415: [strict] Invalid host name '{}'", name.as_bstr());
+        r.log(Level::Debug, "core", text);
+    }
+    r.log(Level::Debug, "core", format_args!("AH00550: Client sent malformed Host header: {}", field.as_bstr()));
+    Status::BAD_REQUEST
+}
+
+/// An absolute target overrules the Host field, which takes its value.
+fn by_target(r: &mut Request, options: &HttpOptions) -> Result<(), Status> {
+    let mut value = r.hostname.clone().unwrap_or_default();
+    if let Some(port) = r.host_port {
+        value.push(b':');
+        value.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
+    }
+    if r.version >= Version::V1_1 && !r.headers_in.contains("Host") {
+        r.hostname = None;
+        return missing(r);
+    }
+    if let Some(field) = r.headers_in.get("Host").filter(|field| **field != value) {
+        let text = "given in the request uri";
+        let text = format_args!("AH02417: Replacing host header '{field}' with host '{value}' {text}");
+        r.log(Level::Debug, "core", text);
+        r.headers_in.set("Host", &value);
+    }
+    if value.is_empty() {
+        r.hostname = None;
+        return Ok(());
+    }
+    match split(&value, options.strict) {
+        Ok((name, port)) => {
+            r.hostname = Some(name);
+            r.host_port = port;
+            Ok(())
+        }
+        Err(problem) => Err(malformed(r, &value, problem)),
+    }
+}
+
+enum Problem {
+    /// A rule of strict mode only.
+    Strict(BString),
+    /// Nothing that could be a host and port.
+    Any,
+}
+
+/// Splits `name:port`; the name in lower case, without a final dot.
+fn split(field: &[u8], strict: bool) -> Result<(BString, Option<u16>), Problem> {
+    if let Some(inner) = field.strip_prefix(b"[") {
+        let end = inner.find_byte(b']').ok_or(Problem::Any)?;
+        let (address, rest) = inner.split_at(end);
+        let text = address.to_str().map_err(|_| Problem::Any)?;
+        let address: Ipv6Addr = text.parse().map_err(|_| Problem::Any)?;
+        let port = match rest.get(1..).unwrap_or_default() {
+            [] => None,
+            [b':', digits @ ..] => Some(port(digits).ok_or(Problem::Any)?),
+            _ => return Err(Problem::Any),
+        };
+        let name = if strict { address.to_string() } else { text.to_ascii_lowercase() };
+        return Ok((name.into(), port));
+    }
+    let (name, port) = match field.rfind_byte(b':') {
+        Some(colon) => {
+            let (name, digits) = field.split_at(colon);
+            let digits = digits.get(1..).unwrap_or_default();
+            if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+                return Err(if strict { Problem::Strict(field.into()) } else { Problem::Any });
+            }
+            (name, Some(port(digits).ok_or(Problem::Any)?))
+        }
+        None => (field, None),
+    };
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    if name.contains_str("..") || name.iter().any(|byte| b"/\\".contains(byte)) {
+        return Err(Problem::Any);
+    }
+    if strict {
+        let letters = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+        let numeric = name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+        let address = || name.to_str().is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok());
+        if name.is_empty() || name.starts_with(b".") || !name.iter().all(letters) || numeric && !address() {
+            return Err(Problem::Strict(name.into()));
+        }
+    }
+    Ok((name.to_ascii_lowercase().into(), port))
+}
+
+fn port(digits: &[u8]) -> Option<u16> {
+    let port: u16 = digits.to_str().ok()?.parse().ok()?;
+    (port != 0).then_some(port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        let strict = |field: &str| split(field.as_bytes(), true).ok().map(|(name, port)| (name.to_string(), port));
+        for (field, name, port) in [
+            ("A", "a", None),
+            ("a:81", "a", Some(81)),
+            ("a.", "a", None),
+            ("-a", "-a", None),
+            ("a_b", "a_b", None),
+            ("1.2.3.4", "1.2.3.4", None),
+            ("[::1]:80", "::1", Some(80)),
+            ("[::1]", "::1", None),
+        ] {
+            assert_eq!(strict(field), Some((name.to_owned(), port)), "{field}");
+        }
+        for field in
+            ["a b", "a:x", "a:70000", "a:0", "a:", "a..b", "a/b", ".", "1.2.3", "a%41", "[::1", "[::1]x", "a, b", "a<b"]
+        {
+            assert_eq!(strict(field), None, "{field}");
+        }
+        assert!(split(b"a b", false).is_ok());
+        assert!(split(b"a/b", false).is_err());
+    }
+}

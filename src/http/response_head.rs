@@ -1,0 +1,234 @@
+//! The head of a response: which fields, in Apache's order, and whether the connection lives on (RFC 9112 section 9.3).
+
+use crate::config::{CoreServer, Server, identity};
+use crate::request::{Request, Status, Table, Version};
+use crate::server::{date, mpm};
+use bstr::{BStr, ByteSlice};
+use std::sync::atomic::Ordering;
+
+/// How the body will be delimited, and what becomes of the connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Delimiting {
+    pub chunked: bool,
+    pub keep_alive: bool,
+}
+
+/// Seconds an idle connection is kept: 5 unless set.
+pub fn keep_alive_timeout(server: &Server) -> std::time::Duration {
+    server.keep_alive_timeout.unwrap_or(std::time::Duration::from_secs(5))
+}
+
+/// Whether a comma-separated list has that token, any case.
+pub fn has_token(list: Option<&BStr>, token: &[u8]) -> bool {
+    list.is_some_and(|list| list.split_str(",").any(|word| word.trim().eq_ignore_ascii_case(token)))
+}
+
+/// Decides over connection and framing, and puts the fields that say so into `headers_out`. `close`: the connection is
+/// to end, whatever the client asks for.
+fn delimit(r: &mut Request, close: bool, late: bool) -> Delimiting {
+    let connection = r.headers_in.get("Connection");
+    let (says_close, says_keep) = (has_token(connection, b"close"), has_token(connection, b"keep-alive"));
+    let bodiless = matches!(r.status, Status::NO_CONTENT | Status::NOT_MODIFIED) || r.header_only;
+    let delimited = bodiless || r.headers_out.contains("Content-Length");
+    let allowed = !close && r.keep_alive != Some(false) && !r.expecting_continue;
+    let mut chunked = false;
+    let mut keep = false;
+    if allowed && (delimited || r.version >= Version::V1_1) {
+        chunked = !(delimited || late && says_close);
+        let most = r.server.max_keep_alive_requests.unwrap_or(100);
+        let served = r.connection.keepalives.load(Ordering::Relaxed);
+        keep = r.server.keep_alive.or(r.server::<CoreServer>().keep_alive).unwrap_or(true)
+            && (most == 0 || most > served)
+            && !r.status.drops_connection()
+            && !says_close
+            && (!r.env.contains("nokeepalive") || r.headers_in.contains("Via"))
+            && (says_keep || r.version >= Version::V1_1)
+            && !mpm().is_some_and(|mpm| mpm.stopping());
+        if keep {
+            r.connection.keepalives.store(served + 1, Ordering::Relaxed);
+            if says_keep {
+                announce(r, most, served);
+            }
+        }
+    }
+    if !keep {
+        r.headers_out.merge("Connection", "close");
+    }
+    if chunked {
+        r.headers_out.unset("Content-Length");
+        r.headers_out.set("Transfer-Encoding", "chunked");
+    }
+    Delimiting { chunked, keep_alive: keep }
+}
+
+fn announce(r: &mut Request, most: u32, served: u32) {
+    let seconds = keep_alive_timeout(r.server).as_secs();
+    let mut number = itoa::Buffer::new();
+    let mut text = smallvec::SmallVec::<[u8; 64]>::new();
+    text.extend_from_slice(b"timeout=");
+    text.extend_from_slice(number.format(seconds).as_bytes());
+    if most > 0 {
+        text.extend_from_slice(b", max=");
+        text.extend_from_slice(number.format(most.saturating_sub(served)).as_bytes());
+    }
+    r.headers_out.set("Keep-Alive", &text);
+    r.headers_out.merge("Connection", "Keep-Alive");
+}
+
+/// Completes the response's fields and writes its head to `out`.
+pub fn write(r: &mut Request, out: &mut Vec<u8>, close: bool, late: bool) -> Delimiting {
+    let mut close = close;
+    if !r.err_headers_out.is_empty() {
+        // What survives errors stands first.
+        let rest = std::mem::replace(&mut r.headers_out, std::mem::take(&mut r.err_headers_out));
+        r.headers_out.extend(&rest);
+    }
+    let mut protocol: &[u8] = b"HTTP/1.1 ";
+    if !r.env.is_empty() {
+        if r.env.contains("force-no-vary") {
+            r.headers_out.unset("Vary");
+            r.env.set("force-response-1.0", "1");
+        }
+        if r.env.contains("downgrade-1.0") && r.version > Version::V1_0 {
+            r.version = Version::V1_0;
+        }
+        if r.version == Version::V1_0 && r.env.contains("force-response-1.0") {
+            protocol = b"HTTP/1.0 ";
+            close = true;
+        }
+    }
+    fix_vary(&mut r.headers_out);
+    let bodiless = matches!(r.status, Status::NO_CONTENT | Status::NOT_MODIFIED);
+    if bodiless {
+        r.headers_out.unset("Content-Length");
+    }
+    let delimiting = delimit(r, close, late);
+    if !bodiless {
+        content_fields(r);
+    }
+    if r.no_cache && !r.headers_out.contains("Expires") {
+        r.headers_out.add("Expires", date::format(date::seconds(date::now())));
+    }
+    out.extend_from_slice(protocol);
+    status(r, out);
+    out.extend_from_slice(b"\r\n");
+    let own = |name: &str| r.proxy_request.then(|| r.headers_out.get(name)).flatten();
+    match own("Date") {
+        Some(date) => field(out, b"Date", date),
+        None => date::with_text(date::now(), |text| field(out, b"Date", text)),
+    }
+    match own("Server") {
+        Some(server) => field(out, b"Server", server),
+        None => field(out, b"Server", identity::server_banner().as_bytes()),
+    }
+    for (name, value) in r.headers_out.iter() {
+        let first = match name.len() {
+            4 => name.eq_ignore_ascii_case(b"Date"),
+            6 => name.eq_ignore_ascii_case(b"Server"),
+            _ => false,
+        };
+        if !first {
+            field(out, name, value);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    delimiting
+}
+
+fn status(r: &Request, out: &mut Vec<u8>) {
+    let mut number = itoa::Buffer::new();
+    let code = number.format(r.status.0);
+    let chosen = r.status_line.as_ref().filter(|line| line.starts_with(code.as_bytes()));
+    match (chosen, r.status.line()) {
+        (Some(line), _) if line.len() > 3 => out.extend_from_slice(line),
+        (_, Some(line)) => out.extend_from_slice(line.as_bytes()),
+        _ => {
+            out.extend_from_slice(code.as_bytes());
+            out.push(b' ');
+        }
+    }
+}
+
+/// One field line. A line break within a value would start a field of someone else's making: it becomes a space.
+fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    let start = out.len();
+    out.extend_from_slice(value);
+    if memchr::memchr3(b'\r', b'\n', 0, value).is_some() {
+        for byte in out.iter_mut().skip(start).filter(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            *byte = b' ';
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Content-Type, Content-Encoding and Content-Language, behind all others.
+fn content_fields(r: &mut Request) {
+    if let Some(kind) = &r.content_type {
+        let charset = r.dir.core().default_charset.as_ref().and_then(Option::as_ref);
+        match charset.filter(|_| lacks_charset(kind)) {
+            Some(charset) => {
+                let value = [kind.as_slice(), b"; charset=", charset].concat();
+                r.headers_out.set("Content-Type", &value);
+                r.content_type = Some(value.into());
+            }
+            None => r.headers_out.set("Content-Type", kind),
+        }
+    }
+    if let Some(coding) = &r.content_encoding {
+        r.headers_out.set("Content-Encoding", coding);
+    }
+    for language in &r.content_languages {
+        if !has_token(r.headers_out.get("Content-Language"), language) {
+            r.headers_out.merge("Content-Language", language);
+        }
+    }
+}
+
+/// AddDefaultCharset is for plain text and HTML without a charset.
+fn lacks_charset(kind: &[u8]) -> bool {
+    let media = kind.split_str(";").next().unwrap_or_default().trim();
+    let text = media.eq_ignore_ascii_case(b"text/html") || media.eq_ignore_ascii_case(b"text/plain");
+    text && !kind.to_ascii_lowercase().contains_str("charset=")
+}
+
+/// Several Vary fields become one, each name once.
+fn fix_vary(headers: &mut Table) {
+    if headers.all("Vary").nth(1).is_none() && !headers.get("Vary").is_some_and(|vary| vary.contains(&b',')) {
+        return;
+    }
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    for name in headers.all("Vary").flat_map(|value| value.split_str(",")).map(|name| name.trim()) {
+        if !name.is_empty() && !names.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+            names.push(name.to_vec());
+        }
+    }
+    headers.set("Vary", names.join(&b","[..]));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vary_is_one_list() {
+        let mut table = Table::from_iter([("Vary", "Accept, Cookie"), ("A", "b"), ("vary", "cookie,User-Agent")]);
+        fix_vary(&mut table);
+        assert_eq!(table.get("Vary"), Some("Accept,Cookie,User-Agent".into()));
+        assert_eq!(table.len(), 2);
+    }
+
+    #[test]
+    fn a_value_cannot_start_a_field() {
+        let mut out = Vec::new();
+        field(&mut out, b"A", b"b\r\nC: d");
+        assert_eq!(out, b"A: b  C: d\r\n");
+    }
+
+    #[test]
+    fn charset_is_for_text_without_one() {
+        assert!(lacks_charset(b"text/html") && lacks_charset(b"Text/Plain; format=flowed"));
+        assert!(!lacks_charset(b"text/css") && !lacks_charset(b"text/html; Charset=x"));
+    }
+}
