@@ -1,5 +1,6 @@
 //! modules
 
+pub mod generators;
 pub mod http;
 pub mod loggers;
 pub mod mappers;

@@ -10,7 +10,7 @@
 
 use crate::config::*;
 use crate::engine::BoxFuture;
-use crate::module::{Answer, Hooks, LAST, Linked, Module, Phase, UrlMeaning};
+use crate::module::{Answer, Hooks, LAST, Linked, Module, Phase, UrlMeaning, declined};
 use crate::request::{FileKind, MethodNumber, Request, Status};
 use crate::server::{self, escape};
 use bstr::{BStr, BString, ByteSlice};
@@ -155,17 +155,7 @@ fn fixup(r: &mut Request) -> BoxFuture<'_, Answer> {
             None => Box::pin(directory(r)),
         },
         FileKind::None if r.handler.is_none() && usable(&settings.fallback).is_some() => Box::pin(missing(r)),
-        // A future without state: boxing it allocates nothing.
-        _ => Box::pin(Declined),
-    }
-}
-
-struct Declined;
-
-impl Future for Declined {
-    type Output = Answer;
-    fn poll(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Answer> {
-        std::task::Poll::Ready(Answer::Declined)
+        _ => declined(),
     }
 }
 

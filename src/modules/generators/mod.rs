@@ -1,0 +1,3 @@
+//! Handlers that make a response of their own.
+
+pub mod mod_autoindex;
