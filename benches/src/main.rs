@@ -1,0 +1,252 @@
+//! The side-by-side benchmark: Apache event, nginx and Pinion on loopback, in alternating rounds.
+//!
+//! `cargo run --release -p pinion-bench [-- --rounds N --seconds N --only WORD]`. Needs Debian's apache2, nginx and wrk.
+//! Prints medians with their spread, ratios, and which of the promises (DESIGN: "Promises of speed and size") hold.
+//! Absolute numbers depend on the machine and its neighbours; the ratios are what counts.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod idle;
+mod load;
+mod servers;
+
+use servers::{Flavour, Running};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What the command line asks for.
+struct Wanted {
+    rounds: usize,
+    seconds: u64,
+    only: Option<String>,
+}
+
+/// One row's samples, by server.
+struct Row {
+    name: &'static str,
+    unit: &'static str,
+    samples: Vec<(Flavour, Vec<f64>)>,
+    promises: &'static [Promise],
+}
+
+/// Pinion's median against another's, at least or at most so many times.
+struct Promise {
+    against: Flavour,
+    ratio: f64,
+    at_least: bool,
+}
+
+const fn least(against: Flavour, ratio: f64) -> Promise {
+    Promise { against, ratio, at_least: true }
+}
+const fn most(against: Flavour, ratio: f64) -> Promise {
+    Promise { against, ratio, at_least: false }
+}
+
+fn main() {
+    let wanted = arguments();
+    if let Err(error) = run(&wanted) {
+        eprintln!("bench: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn arguments() -> Wanted {
+    let mut wanted = Wanted { rounds: 5, seconds: 3, only: None };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let value = words.next().unwrap_or_default();
+        match word.as_str() {
+            "--rounds" => wanted.rounds = value.parse().unwrap_or(5),
+            "--seconds" => wanted.seconds = value.parse().unwrap_or(3),
+            "--only" => wanted.only = Some(value),
+            _ => {}
+        }
+    }
+    wanted
+}
+
+/// A load on all servers in turn.
+struct Load {
+    name: &'static str,
+    path: &'static str,
+    keep_alive: bool,
+    connections: u32,
+    flavours: &'static [Flavour],
+    promises: &'static [Promise],
+}
+
+const ALL: &[Flavour] = &[Flavour::Apache, Flavour::Nginx, Flavour::Pinion];
+
+const LOADS: &[Load] = &[
+    Load {
+        name: "1 KB, keep-alive",
+        path: "/1k.html",
+        keep_alive: true,
+        connections: 64,
+        flavours: ALL,
+        promises: &[least(Flavour::Nginx, 1.1), least(Flavour::Apache, 3.0)],
+    },
+    Load {
+        name: "1 KB, a connection each",
+        path: "/1k.html",
+        keep_alive: false,
+        connections: 64,
+        flavours: ALL,
+        promises: &[least(Flavour::Nginx, 1.0)],
+    },
+    Load {
+        name: "100 KB",
+        path: "/100k.bin",
+        keep_alive: true,
+        connections: 64,
+        flavours: ALL,
+        promises: &[least(Flavour::Nginx, 1.0)],
+    },
+    Load {
+        name: "10 MB",
+        path: "/10m.bin",
+        keep_alive: true,
+        connections: 16,
+        flavours: ALL,
+        promises: &[least(Flavour::Nginx, 1.0)],
+    },
+    Load {
+        name: "1 KB, AllowOverride All, no file",
+        path: "/1k.html",
+        keep_alive: true,
+        connections: 64,
+        flavours: &[Flavour::ApacheOverride, Flavour::PinionOverride, Flavour::Pinion],
+        promises: &[],
+    },
+];
+
+fn run(wanted: &Wanted) -> Result<(), String> {
+    let space = tempfile::Builder::new().prefix("bench").tempdir().map_err(|error| error.to_string())?;
+    let root = servers::content(space.path())?;
+    let pinion = pinion()?;
+    let chosen = |name: &str| wanted.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+    let mut rows = Vec::new();
+    for load in LOADS.iter().filter(|load| chosen(load.name)) {
+        rows.push(throughput(load, wanted, space.path(), &root, &pinion)?);
+    }
+    if chosen("idle") {
+        rows.push(memory(space.path(), &root, &pinion)?);
+    }
+    if chosen("start") {
+        rows.push(start_up("start to first answer", 0, wanted, space.path(), &root, &pinion)?);
+        rows.push(start_up(
+            "10,000 virtual hosts, start to first answer",
+            10_000,
+            wanted,
+            space.path(),
+            &root,
+            &pinion,
+        )?);
+    }
+    report(&rows);
+    Ok(())
+}
+
+/// The release binary beside this one.
+fn pinion() -> Result<PathBuf, String> {
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let path = own.with_file_name("httpd");
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(format!("{} is missing: cargo build --release --bin httpd", path.display()))
+    }
+}
+
+fn throughput(
+    load: &Load,
+    wanted: &Wanted,
+    space: &std::path::Path,
+    root: &std::path::Path,
+    pinion: &std::path::Path,
+) -> Result<Row, String> {
+    let running: Vec<Running> = load
+        .flavours
+        .iter()
+        .map(|flavour| Running::start(*flavour, space, root, pinion, 0))
+        .collect::<Result<_, _>>()?;
+    let mut samples: Vec<(Flavour, Vec<f64>)> = load.flavours.iter().map(|flavour| (*flavour, Vec::new())).collect();
+    for server in &running {
+        load::wrk(server.port, load.path, load.keep_alive, load.connections, Duration::from_secs(1))?;
+    }
+    for _ in 0..wanted.rounds {
+        for (server, (_, list)) in running.iter().zip(&mut samples) {
+            let seconds = Duration::from_secs(wanted.seconds);
+            list.push(load::wrk(server.port, load.path, load.keep_alive, load.connections, seconds)?);
+        }
+    }
+    Ok(Row { name: load.name, unit: "req/s", samples, promises: load.promises })
+}
+
+/// Idle keep-alive connections, and what the whole process tree grows by.
+const IDLE: usize = 8000;
+
+fn memory(space: &std::path::Path, root: &std::path::Path, pinion: &std::path::Path) -> Result<Row, String> {
+    let mut samples = Vec::new();
+    for flavour in [Flavour::Nginx, Flavour::Pinion] {
+        let server = Running::start(flavour, space, root, pinion, 0)?;
+        samples.push((flavour, vec![idle::tree_megabytes_with(&server, IDLE)?]));
+    }
+    Ok(Row {
+        name: "8,000 idle connections, process tree",
+        unit: "MB (PSS)",
+        samples,
+        promises: const { &[most(Flavour::Nginx, 1.0)] },
+    })
+}
+
+fn start_up(
+    name: &'static str,
+    hosts: usize,
+    wanted: &Wanted,
+    space: &std::path::Path,
+    root: &std::path::Path,
+    pinion: &std::path::Path,
+) -> Result<Row, String> {
+    let mut samples = vec![(Flavour::Apache, Vec::new()), (Flavour::Pinion, Vec::new())];
+    for _ in 0..wanted.rounds {
+        for (flavour, list) in &mut samples {
+            let server = Running::start(*flavour, space, root, pinion, hosts)?;
+            list.push(server.started_in.as_secs_f64() * 1000.0);
+        }
+    }
+    Ok(Row { name, unit: "ms", samples, promises: const { &[most(Flavour::Apache, 1.0)] } })
+}
+
+fn median(list: &[f64]) -> f64 {
+    let mut sorted = list.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn report(rows: &[Row]) {
+    for row in rows {
+        println!("\n{} ({})", row.name, row.unit);
+        for (flavour, list) in &row.samples {
+            let low = list.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = list.iter().copied().fold(0.0, f64::max);
+            println!("  {:<24} {:>10.1}   [{low:.1} .. {high:.1}]", flavour.name(), median(list));
+        }
+        let of =
+            |wanted: Flavour| row.samples.iter().find(|(flavour, _)| *flavour == wanted).map(|(_, list)| median(list));
+        let own = of(Flavour::Pinion).unwrap_or(f64::NAN);
+        for (flavour, list) in row.samples.iter().filter(|(flavour, _)| *flavour != Flavour::Pinion) {
+            println!("  Pinion / {:<15} {:>10.2}", flavour.name(), own / median(list));
+        }
+        for promise in row.promises {
+            let ratio = own / of(promise.against).unwrap_or(f64::NAN);
+            let holds = if promise.at_least { ratio >= promise.ratio } else { ratio <= promise.ratio };
+            let word = if promise.at_least { "at least" } else { "at most" };
+            let verdict = if holds { "holds" } else { "MISSED" };
+            println!("  promise: {word} {:.1} x {}: {verdict} ({ratio:.2})", promise.ratio, promise.against.name());
+        }
+        if row.name == "start to first answer" {
+            println!("  promise: below 50 ms: {}", if own < 50.0 { "holds" } else { "MISSED" });
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The three servers, each with the module set and the logs of Debian's stock configuration.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Which server, and how configured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Flavour {
+    Apache,
+    /// AllowOverride All, with no .htaccess anywhere.
+    ApacheOverride,
+    Nginx,
+    Pinion,
+    PinionOverride,
+}
+
+impl Flavour {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Flavour::Apache => "Apache event",
+            Flavour::ApacheOverride => "Apache, override",
+            Flavour::Nginx => "nginx",
+            Flavour::Pinion => "Pinion event",
+            Flavour::PinionOverride => "Pinion, override",
+        }
+    }
+}
+
+/// A started server; stopped when dropped.
+pub(crate) struct Running {
+    pub(crate) port: u16,
+    pub(crate) pid: i32,
+    /// From start to the first answer.
+    pub(crate) started_in: Duration,
+    child: Child,
+}
+
+/// Files to serve, readable by everyone.
+pub(crate) fn content(space: &Path) -> Result<PathBuf, String> {
+    let root = space.join("htdocs");
+    let make = || -> std::io::Result<()> {
+        fs::set_permissions(space, fs::Permissions::from_mode(0o755))?;
+        fs::create_dir_all(&root)?;
+        for (name, size) in [("1k.html", 1024), ("100k.bin", 100 * 1024), ("10m.bin", 10 * 1024 * 1024)] {
+            fs::write(root.join(name), vec![b'x'; size])?;
+        }
+        Ok(())
+    };
+    make().map_err(|error| error.to_string())?;
+    Ok(root)
+}
+
+/// Debian's default set.
+const MODULES: &[&str] = &[
+    "mpm_event",
+    "access_compat",
+    "alias",
+    "auth_basic",
+    "authn_core",
+    "authn_file",
+    "authz_core",
+    "authz_host",
+    "authz_user",
+    "autoindex",
+    "deflate",
+    "dir",
+    "env",
+    "filter",
+    "mime",
+    "negotiation",
+    "reqtimeout",
+    "setenvif",
+    "status",
+];
+
+/// What the stock tree's files for these modules say, as far as it is in a request's path.
+const STOCK: &str = r##"
+Timeout 300
+KeepAlive On
+MaxKeepAliveRequests 0
+KeepAliveTimeout 60
+HostnameLookups Off
+LogLevel warn
+StartServers 2
+MinSpareThreads 25
+MaxSpareThreads 75
+ThreadLimit 64
+ThreadsPerChild 25
+MaxRequestWorkers 150
+ServerTokens OS
+ServerSignature On
+TraceEnable Off
+ExtendedStatus On
+TypesConfig /etc/mime.types
+AddType application/x-compress .Z
+AddType application/x-gzip .gz .tgz
+AddLanguage en .en
+AddCharset UTF-8 .utf8
+AddHandler type-map var
+AddType text/html .shtml
+AddOutputFilterByType DEFLATE text/html text/plain text/xml text/css text/javascript
+AddOutputFilterByType DEFLATE application/x-javascript application/javascript application/ecmascript
+DirectoryIndex index.html index.cgi index.pl index.php index.xhtml index.htm
+RequestReadTimeout header=20-40,minrate=500
+RequestReadTimeout body=10,minrate=500
+BrowserMatch "Mozilla/2" nokeepalive
+BrowserMatch "MSIE 4\.0b2;" nokeepalive downgrade-1.0 force-response-1.0
+BrowserMatch "RealPlayer 4\.0" force-response-1.0
+BrowserMatch "Java/1\.0" force-response-1.0
+BrowserMatch "JDK/1\.0" force-response-1.0
+BrowserMatch "^WebDrive" redirect-carefully
+BrowserMatch "^gnome-vfs/1\.0" redirect-carefully
+BrowserMatch " Konqueror/4" redirect-carefully
+Alias /icons/ "/usr/share/apache2/icons/"
+<Location /server-status>
+SetHandler server-status
+Require local
+</Location>
+<Directory />
+Options FollowSymLinks
+AllowOverride None
+Require all denied
+</Directory>
+<Directory /usr/share>
+AllowOverride None
+Require all granted
+</Directory>
+AccessFileName .htaccess
+<FilesMatch "^\.ht">
+Require all denied
+</FilesMatch>
+LogFormat "%h %l %u %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-Agent}i\"" combined
+"##;
+
+fn apache_config(dir: &Path, root: &Path, port: u16, overrides: bool, hosts: usize) -> String {
+    let dir = dir.display();
+    let mut text = format!(
+        "ServerRoot {dir}\nServerName localhost\nDefaultRuntimeDir {dir}\nPidFile {dir}/pid\nListen 127.0.0.1:{port}\nErrorLog {dir}/error.log\nUser www-data\nGroup www-data\n"
+    );
+    for module in MODULES {
+        let _ = writeln!(text, "LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so");
+    }
+    text.push_str(STOCK);
+    let allow = if overrides { "All" } else { "None" };
+    let root = root.display();
+    let _ = write!(
+        text,
+        "<Directory {root}>\nOptions Indexes FollowSymLinks\nAllowOverride {allow}\nRequire all granted\n</Directory>\nDocumentRoot {root}\nCustomLog {dir}/access.log combined\n"
+    );
+    for host in 0..hosts {
+        let _ = write!(
+            text,
+            "<VirtualHost *:{port}>\nServerName h{host}.example\nServerAlias www.h{host}.example\nDocumentRoot {root}\n</VirtualHost>\n"
+        );
+    }
+    text
+}
+
+fn nginx_config(dir: &Path, root: &Path, port: u16) -> String {
+    let (dir, root) = (dir.display(), root.display());
+    format!(
+        "user www-data;\nworker_processes auto;\npid {dir}/pid;\nerror_log {dir}/error.log;\ndaemon off;\n\
+         events {{ worker_connections 16384; }}\nworker_rlimit_nofile 32768;\nhttp {{\nsendfile on;\ntcp_nopush on;\ntypes_hash_max_size 2048;\n\
+         include /etc/nginx/mime.types;\ndefault_type application/octet-stream;\naccess_log {dir}/access.log combined;\n\
+         gzip on;\nkeepalive_timeout 60;\nkeepalive_requests 1000000000;\n\
+         server {{ listen 127.0.0.1:{port} backlog=4096; root {root}; index index.html; }}\n}}\n"
+    )
+}
+
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
+}
+
+impl Running {
+    /// Starts a server and waits until it answers.
+    pub(crate) fn start(
+        flavour: Flavour,
+        space: &Path,
+        root: &Path,
+        pinion: &Path,
+        hosts: usize,
+    ) -> Result<Running, String> {
+        let port = free_port()?;
+        let dir = space.join(format!("{flavour:?}-{port}"));
+        fs::create_dir(&dir).map_err(|error| error.to_string())?;
+        let overrides = matches!(flavour, Flavour::ApacheOverride | Flavour::PinionOverride);
+        let config = dir.join("server.conf");
+        let text = match flavour {
+            Flavour::Nginx => nginx_config(&dir, root, port),
+            _ => apache_config(&dir, root, port, overrides, hosts),
+        };
+        fs::write(&config, text).map_err(|error| error.to_string())?;
+        let mut command = match flavour {
+            Flavour::Nginx => Command::new("/usr/sbin/nginx"),
+            Flavour::Apache | Flavour::ApacheOverride => Command::new("/usr/sbin/apache2"),
+            Flavour::Pinion | Flavour::PinionOverride => Command::new(pinion),
+        };
+        match flavour {
+            Flavour::Nginx => command.args(["-p", &dir.display().to_string(), "-c"]).arg(&config),
+            _ => command.arg("-d").arg(&dir).arg("-f").arg(&config).arg("-DFOREGROUND"),
+        };
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let begin = Instant::now();
+        let child = command.spawn().map_err(|error| format!("{}: {error}", flavour.name()))?;
+        let mut running = Running { port, pid: child.id() as i32, started_in: Duration::ZERO, child };
+        running.wait(begin).map_err(|error| {
+            let log = fs::read_to_string(dir.join("error.log")).unwrap_or_default();
+            format!("{}: {error}\n{log}", flavour.name())
+        })?;
+        Ok(running)
+    }
+
+    fn wait(&mut self, begin: Instant) -> Result<(), String> {
+        while begin.elapsed() < Duration::from_secs(60) {
+            if let Ok(stream) = TcpStream::connect(("127.0.0.1", self.port))
+                && answered(stream)
+            {
+                self.started_in = begin.elapsed();
+                return Ok(());
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("ended at once: {status}"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err("did not answer within a minute".into())
+    }
+}
+
+fn answered(mut stream: TcpStream) -> bool {
+    use std::io::{Read, Write};
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(20)));
+    let request = b"GET /1k.html HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).is_ok() && matches!(stream.read(&mut [0; 64]), Ok(read) if read > 0)
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = kill(Pid::from_raw(self.pid), Signal::SIGTERM);
+        for _ in 0..500 {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // The whole group: a master that hangs must not leave workers behind.
+        let _ = kill(Pid::from_raw(-self.pid), Signal::SIGKILL);
+        let _ = self.child.wait();
+    }
+}
