@@ -26,6 +26,8 @@
 //! assert_eq!(rest, b"http");
 //! ```
 //!
+//! Expressions (`<If>`, `Require expr`, `expr=` arguments) are parsed by [`expr::parse_condition`] and
+//! [`expr::parse_string`].
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -33,6 +35,7 @@
 mod command;
 mod document;
 mod expand;
+pub mod expr;
 mod lines;
 mod word;
 
