@@ -3,8 +3,7 @@
 use bstr::{BStr, BString, ByteSlice};
 use memchr::memchr;
 use nom::branch::alt;
-use nom::bytes::complete::take_till;
-use nom::character::complete::{char, none_of, one_of};
+use nom::bytes::complete::{tag, take_till, take_till1};
 use nom::combinator::{opt, recognize};
 use nom::multi::many0_count;
 use nom::sequence::{delimited, preceded};
@@ -45,22 +44,21 @@ pub(crate) fn cut_word(text: &[u8]) -> (Cow<'_, BStr>, &BStr) {
 
 fn word(input: &[u8]) -> IResult<&[u8], (&[u8], Option<u8>)> {
     alt((
-        quoted('"', "\\\"").map(|raw| (raw, Some(b'"'))),
-        quoted('\'', "\\'").map(|raw| (raw, Some(b'\''))),
+        quoted("\"").map(|raw| (raw, Some(b'"'))),
+        quoted("'").map(|raw| (raw, Some(b'\''))),
         take_till(is_space).map(|raw| (raw, None)),
     ))
     .parse(input)
 }
 
-/// The raw text between quotes.
-fn quoted<'a>(
-    quote: char,
-    escapable: &'static str,
-) -> impl Parser<&'a [u8], Output = &'a [u8], Error = nom::error::Error<&'a [u8]>> {
-    let escaped = preceded(char('\\'), one_of(escapable));
-    let other = none_of(if quote == '"' { "\"" } else { "'" });
-    delimited(char(quote), recognize(many0_count(alt((escaped, other)))), opt(char(quote)))
+/// The raw text between quotes. Byte parsers only: nom's for one char count bytes over 0x7f as two.
+fn quoted<'a>(quote: &'static str) -> impl Parser<&'a [u8], Output = &'a [u8], Error = Failure<'a>> {
+    let plain = take_till1(move |byte| byte == b'\\' || quote.as_bytes().contains(&byte));
+    let escaped = recognize(preceded(tag("\\"), opt(alt((tag("\\"), tag(quote))))));
+    delimited(tag(quote), recognize(many0_count(alt((plain, escaped)))), opt(tag(quote)))
 }
+
+type Failure<'a> = nom::error::Error<&'a [u8]>;
 
 fn unescape(raw: &[u8], quote: Option<u8>) -> Cow<'_, BStr> {
     if memchr(b'\\', raw).is_none() {
@@ -124,6 +122,7 @@ mod tests {
         assert_eq!(split(" a\tb\x0bc\x0cd\r "), ["a", "b", "c", "d"]);
         assert_eq!(words(b"a\xa0b").next().unwrap().as_bytes(), b"a\xa0b");
         assert!(split("  ").is_empty());
+        assert_eq!(words(b"\"a\xe9\" '\xff\xfe").last().unwrap().as_bytes(), b"\xff\xfe");
     }
 
     #[test]
