@@ -27,6 +27,7 @@ pub use privileges::{group_id, user_id};
 
 use crate::config::{Configuration, MpmKind, Process, Warning};
 use crate::engine::{BoxFuture, Stream};
+use crate::log;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -39,10 +40,12 @@ pub trait Program: Send + Sync {
     /// In a child after privileges are dropped: installs chains, runs child_init, returns the connection function.
     fn child(&self, configuration: &'static Configuration) -> Arc<dyn Service>;
     /// Writes a line to the error log (to standard error as long as there is none).
-    fn log(&self, line: &Line);
+    fn log(&self, line: &Line) {
+        log::process_errno(line.level, line.module, line.errno, format_args!("{}", line.text));
+    }
     /// A process that is none of the parent's children ended: a piped logger, a helper of a module.
     fn child_of_other(&self, pid: i32, status: i32) {
-        let _ = (pid, status);
+        let _ = (log::logger_died(pid), status);
     }
 }
 

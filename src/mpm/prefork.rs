@@ -28,14 +28,17 @@ pub fn run(born: Born<'_>) -> i32 {
         match gate.next() {
             Ok(Arrival::Connection(accepted)) => {
                 let last = child.accepted();
-                serve(child, &*service, &signals, accepted);
+                // A panic takes its own connection along, nothing else; the hook has logged it.
+                let serve = std::panic::AssertUnwindSafe(|| serve(child, &*service, &signals, accepted));
+                let _ = std::panic::catch_unwind(serve);
                 child.idle();
                 if last {
                     child.stop();
                 }
             }
             Ok(Arrival::Signal) => look(child, &signals),
-            Ok(Arrival::Nothing | Arrival::Short) => {}
+            Ok(Arrival::Nothing) => {}
+            Ok(Arrival::Short) => std::thread::sleep(std::time::Duration::from_millis(50)),
             Err(error) => {
                 let text = "AH00158: apr_pollset_poll: (listen)".to_owned();
                 program.log(&Line { module: "mpm_prefork", ..Line::core(Level::Error, &error, text) });

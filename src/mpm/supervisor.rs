@@ -7,7 +7,7 @@ use super::maintenance::Spawning;
 use super::scoreboard::Scoreboard;
 use super::{Line, Listeners, Program, RunOptions, Service, event, pidfile, prefork, privileges, worker};
 use crate::config::{Configuration, MpmKind};
-use crate::log::Level;
+use crate::log::{self, Level};
 use crate::server::SlotState;
 use crate::sys::fork::{Fork, exit_now, fork};
 use crate::sys::signal::{self, Caught, Signals};
@@ -60,6 +60,8 @@ pub(super) struct Supervisor<'a> {
     pub(super) children: BTreeMap<usize, Record>,
     pub(super) generation: u32,
     signals: Signals,
+    /// Signals that came while children were waited for.
+    late: Caught,
     /// Idle connections of children that end: written there, read by children that go on.
     lobby: (OwnedFd, OwnedFd),
     pub(super) spawning: Spawning,
@@ -119,6 +121,7 @@ pub(super) fn run(
         children: BTreeMap::new(),
         generation: 0,
         signals,
+        late: Caught::default(),
         lobby,
         spawning: Spawning::default(),
         pid_file: None,
@@ -323,7 +326,10 @@ impl Supervisor<'_> {
     fn serve(&mut self) -> ExitCode {
         let mut tick = Instant::now() + TICK;
         loop {
-            let caught = self.wait(tick.saturating_duration_since(Instant::now()));
+            let mut caught = std::mem::take(&mut self.late);
+            if caught.is_empty() {
+                caught = self.wait(tick.saturating_duration_since(Instant::now()));
+            }
             if let Next::Exit(code) = self.reap() {
                 return code;
             }
@@ -422,10 +428,17 @@ impl Supervisor<'_> {
             (false, _) => format!("{}: SIGHUP received.  Attempting to restart", self.tag(173, 298, 494)),
         };
         self.say(Level::Notice, text);
-        let Ok(configuration) = self.program.load(self.generation + 1) else { return };
+        log::retire_loggers();
+        if self.reload(graceful).is_none() {
+            log::restore_loggers();
+        }
+    }
+    /// The part of a restart that may fail: None, and nothing has changed.
+    fn reload(&mut self, graceful: bool) -> Option<()> {
+        let configuration = self.program.load(self.generation + 1).ok()?;
         if configuration.process.mpm.is_some_and(|kind| kind != self.limits.kind) {
             self.say(Level::Error, "the MPM cannot be changed by a restart; the old configuration stays");
-            return;
+            return None;
         }
         let mut warnings = Vec::new();
         let opened = Listeners::open(&configuration, &self.listeners, &mut warnings);
@@ -434,7 +447,7 @@ impl Supervisor<'_> {
             Ok(listeners) => self.listeners = Arc::new(listeners),
             Err(lines) => {
                 lines.iter().for_each(|line| self.program.log(line));
-                return;
+                return None;
             }
         }
         let (limits, warnings) = settle(self.limits.kind, &configuration.process.numbers, Some(self.limits.fixed));
@@ -458,7 +471,9 @@ impl Supervisor<'_> {
         for row in old {
             self.quiesce(row);
         }
+        log::end_retired_loggers(!graceful);
         self.announce();
+        Some(())
     }
     /// Tells a child to end after what it has begun.
     pub(super) fn quiesce(&mut self, row: usize) {
@@ -474,6 +489,7 @@ impl Supervisor<'_> {
         self.end_children(Signal::SIGTERM);
         self.forget_pid();
         self.say(Level::Notice, format!("{}: caught SIGTERM, shutting down", self.tag(169, 295, 491)));
+        log::stop_loggers();
         ExitCode::SUCCESS
     }
     fn stop_gracefully(&mut self) -> ExitCode {
@@ -497,6 +513,7 @@ impl Supervisor<'_> {
             }
         }
         self.end_children(Signal::SIGTERM);
+        log::stop_loggers();
         ExitCode::SUCCESS
     }
     /// Ends all children: asks, asks again after 3, 5 and 7 seconds, kills after 9, gives up after 10.
@@ -510,9 +527,9 @@ impl Supervisor<'_> {
         for (seconds, then) in [(3, Some(false)), (5, Some(false)), (7, Some(false)), (9, Some(true)), (10, None)] {
             let until = begun + Duration::from_secs(seconds);
             while !self.children.is_empty() && Instant::now() < until {
-                let caught = self.wait(until.saturating_duration_since(Instant::now()));
-                // Other signals must not be lost while we wait; they end the wait's purpose only.
-                let _ = caught;
+                let mut caught = self.wait(until.saturating_duration_since(Instant::now()));
+                caught.clear(Signal::SIGCHLD);
+                self.late.add(caught);
                 self.reap_quietly();
             }
             for record in self.children.values() {
@@ -547,6 +564,8 @@ impl Supervisor<'_> {
             if let Some(row) = self.children.iter().find(|(_, record)| record.pid == pid).map(|(row, _)| *row) {
                 self.children.remove(&row);
                 self.board.clear_process(row);
+            } else {
+                self.program.child_of_other(pid, 0);
             }
         }
     }

@@ -48,9 +48,13 @@ pub fn run(born: Born<'_>) -> i32 {
                 if child.accepted() {
                     end_with(child, &end);
                 }
-                if let Some(connection) = begin(&*service, accepted) {
-                    engine::alone::run(child.tend(connection));
-                }
+                // A panic takes its own connection along, not the thread.
+                let serve = std::panic::AssertUnwindSafe(|| {
+                    if let Some(connection) = begin(&*service, accepted) {
+                        engine::alone::run(child.tend(connection));
+                    }
+                });
+                let _ = std::panic::catch_unwind(serve);
                 child.idle();
             }
             child.dead();

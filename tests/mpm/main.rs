@@ -252,25 +252,28 @@ fn starts_as_configured_and_stops() {
 }
 
 fn grows_under_load_and_shrinks_again() {
-    for kind in KINDS {
-        let server = Server::start(&format!("mpm {kind}\nstart 1\nthreads 2\nworkers 16\nmin 2\nmax 4\n"));
-        let mut held = Vec::new();
-        while held.len() < 6 {
-            let mut client = server.connect();
-            assert_eq!(client.ask("hold").as_deref(), Some("held"), "{kind}");
-            held.push(client);
-        }
-        let busy = |rows: &[Row]| rows.iter().map(|row| row.busy).sum::<u32>();
-        let grown = server.until("grown", |rows| busy(rows) >= 6 && rows.iter().map(|row| row.idle).sum::<u32>() >= 2);
-        for client in &mut held {
-            assert_eq!(client.ask("go").as_deref(), Some("released"));
-        }
-        drop(held);
-        let most = if kind == "prefork" { 5 } else { 3 };
-        assert!(grown.len() > most, "{kind} {grown:?}");
-        server.until("shrunk", |rows| rows.len() <= most);
-        server.stop();
+    let threads = KINDS.map(|kind| std::thread::spawn(move || grow_and_shrink(kind)));
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+fn grow_and_shrink(kind: &str) {
+    let server = Server::start(&format!("mpm {kind}\nstart 1\nthreads 2\nworkers 16\nmin 2\nmax 4\n"));
+    let mut held = Vec::new();
+    while held.len() < 6 {
+        let mut client = server.connect();
+        assert_eq!(client.ask("hold").as_deref(), Some("held"), "{kind}");
+        held.push(client);
     }
+    let busy = |rows: &[Row]| rows.iter().map(|row| row.busy).sum::<u32>();
+    let grown = server.until("grown", |rows| busy(rows) >= 6 && rows.iter().map(|row| row.idle).sum::<u32>() >= 2);
+    for client in &mut held {
+        assert_eq!(client.ask("go").as_deref(), Some("released"));
+    }
+    drop(held);
+    let most = if kind == "prefork" { 5 } else { 3 };
+    assert!(grown.len() > most, "{kind} {grown:?}");
+    server.until("shrunk", |rows| rows.len() <= most);
+    server.stop();
 }
 
 fn says_once_that_workers_are_used_up() {
