@@ -338,7 +338,11 @@ impl SlotShare {
         self.text(slot::CLIENT, &r.useragent_ip);
         self.text(slot::CLIENT64, &r.useragent_ip);
         self.text(slot::REQUEST, &r.the_request);
-        self.text(slot::PROTOCOL, &r.protocol.to_ascii_lowercase());
+        let mut protocol = [0u8; 16];
+        let length = r.protocol.len().min(protocol.len());
+        protocol[..length].copy_from_slice(&r.protocol[..length]);
+        protocol.make_ascii_lowercase();
+        self.text(slot::PROTOCOL, &protocol[..length]);
         self.vhost(r);
         self.0[slot::START].store(r.time as u64, Relaxed);
         self.0[slot::VERSION].store(version.wrapping_add(2), Release);

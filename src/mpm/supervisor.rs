@@ -300,6 +300,10 @@ impl Supervisor<'_> {
             self.program.log(&line);
             return EXIT_FATAL;
         }
+        if let Some(directory) = &self.configuration.process.core_dump_directory {
+            // The kernel writes a core file into the working directory; nothing else depends on it.
+            let _ = nix::unistd::chdir(directory);
+        }
         let (Ok(inbound), Ok(outbound)) = (self.lobby.1.try_clone(), self.lobby.0.try_clone()) else {
             return EXIT_SICK;
         };

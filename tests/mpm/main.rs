@@ -28,6 +28,7 @@ const TESTS: &[Test] = &[
     ("a_killed_child_is_replaced", a_killed_child_is_replaced),
     ("a_crash_is_logged", a_crash_is_logged),
     ("restarts_lose_no_request", restarts_lose_no_request),
+    ("idle_connections_outlive_a_restart", idle_connections_outlive_a_restart),
     ("a_restart_now_replaces_all_children", a_restart_now_replaces_all_children),
     ("a_broken_configuration_changes_nothing", a_broken_configuration_changes_nothing),
     ("a_graceful_restart_lets_a_request_finish", a_graceful_restart_lets_a_request_finish),
@@ -372,6 +373,22 @@ fn restarts_lose_no_request() {
         assert_eq!(*failed.lock().unwrap(), [0; 0], "{kind}: clients that failed");
         server.stop();
     }
+}
+
+/// More idle connections than the way to the new generation holds at once.
+fn idle_connections_outlive_a_restart() {
+    let mut server = Server::start("mpm event\nstart 2\nthreads 4\nmin 1\nmax 100\n");
+    let mut clients: Vec<Client> = (0..400).map(|_| server.connect()).collect();
+    let before: Vec<i32> = clients.iter_mut().map(Client::pid).collect();
+    server.signal(libc::SIGUSR1);
+    server.line("resuming normal operations");
+    for (client, before) in clients.iter_mut().zip(before) {
+        let answer = client.ask("hello").unwrap();
+        assert!(answer.ends_with(" 2 keep") || answer.starts_with(&before.to_string()), "{answer}");
+    }
+    drop(clients);
+    server.until("old children gone", |rows| rows.iter().all(|row| row.generation == 1));
+    server.stop();
 }
 
 fn a_restart_now_replaces_all_children() {
