@@ -44,3 +44,8 @@ pub use document::{Document, Kind, Node};
 pub use expand::{Expanded, expand};
 pub use lines::{Line, Lines, MAX_LINE};
 pub use word::{Words, is_space, next_word, skip_space, words};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -157,3 +157,22 @@ fn nesting_and_length_are_bounded() {
     let text = "syntax error, unexpected T_ERROR, expecting T_REGEX or T_REGEX_I: Regexp too long";
     assert_eq!(parse_condition(long.as_bytes(), check).unwrap_err().to_string(), text);
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_give_an_answer(source in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60)) {
+        let _ = (parse_condition(&source, check), parse_string(&source, check));
+    }
+
+    #[test]
+    fn any_tokens_give_an_answer(
+        source in r#"(true|[!()={}.,:"'$%/m# a5]|%\{|req\(|&&|=~ |-f |in |\\|\x00|\xff){0,40}"#
+    ) {
+        for parsed in [parse_condition(source.as_bytes(), check).map(|c| c.span), parse_string(source.as_bytes(), check).map(|w| w.span)] {
+            match parsed {
+                Ok(span) => proptest::prop_assert!(span.start <= span.end && span.end <= source.len()),
+                Err(error) => proptest::prop_assert!(!error.message().is_empty() && error.offset <= source.len()),
+            }
+        }
+    }
+}
