@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// LimitRequestBody where not set: 1 GiB.
 const DEFAULT_LIMIT: u64 = 1 << 30;
+/// Message of the fault for a body that ends early.
+const CUT_OFF: &str = "the body ends early";
 /// Octets handed on at a time.
 const PIECE: usize = 8192;
 
@@ -57,9 +59,6 @@ pub fn framing(r: &mut Request, limits: &Limits, close: &mut bool) -> Result<Fra
 
 /// The Expect field.
 pub fn expectation(r: &mut Request) -> Result<(), Status> {
-    if r.version < Version::V1_1 {
-        return Ok(());
-    }
     match r.headers_in.get("Expect").filter(|value| !value.is_empty()) {
         None => Ok(()),
         Some(value) if value.eq_ignore_ascii_case(b"100-continue") => {
@@ -82,6 +81,8 @@ struct State {
     input: Option<Input>,
     framing: Framing,
     fault: Option<Status>,
+    /// The input ended or fell silent, as opposed to being malformed.
+    cut_off: bool,
     read: u64,
     begun: bool,
     patience: Duration,
@@ -89,7 +90,7 @@ struct State {
 
 impl Incoming {
     pub fn new(input: Input, framing: Framing, patience: Duration) -> Arc<Incoming> {
-        let state = State { input: Some(input), framing, fault: None, read: 0, begun: false, patience };
+        let state = State { input: Some(input), framing, fault: None, cut_off: false, read: 0, begun: false, patience };
         Arc::new(Incoming(Mutex::new(state)))
     }
     /// The body as a request carries it.
@@ -99,6 +100,10 @@ impl Incoming {
     /// The status of an error met while reading.
     pub fn fault(&self) -> Option<Status> {
         self.0.lock().fault
+    }
+    /// Whether that error is that the body stopped coming.
+    pub fn cut_off(&self) -> bool {
+        self.0.lock().cut_off
     }
     /// Whether the body was read to its end.
     pub fn finished(&self) -> bool {
@@ -172,6 +177,7 @@ impl Source for Reader {
             };
             if let Err(fault) = &got {
                 state.fault = Some(fault.status);
+                state.cut_off = fault.message == CUT_OFF;
             }
             got
         })
@@ -272,7 +278,7 @@ fn take(input: &mut Input, most: usize) -> Bytes {
 
 async fn more(input: &mut Input, patience: Duration) -> Result<(), Fault> {
     match input.fill(patience).await {
-        Ok(0) => Err(Fault::client(Status::BAD_REQUEST, "the body ends early")),
+        Ok(0) => Err(Fault::client(Status::BAD_REQUEST, CUT_OFF)),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
             Err(Fault { status: Status::REQUEST_TIME_OUT, whose: Whose::Client, message: "the body is late".into() })

@@ -274,7 +274,7 @@ async fn settle_body(r: &mut Request, incoming: &Arc<Incoming>, manner: &mut Man
     }
     if let Some(status) = incoming.fault() {
         manner.close = true;
-        manner.late = true;
+        manner.late = !incoming.cut_off();
         if r.status != status {
             r.body_out = Body::Empty;
             r.status = Status::OK;

@@ -283,6 +283,7 @@ pub fn fast(bytes: &[u8], r: &mut Request, limits: &Limits) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::testing;
 
     #[test]
     fn fields() {
@@ -300,5 +301,95 @@ mod tests {
     fn names_for_the_log_are_cut() {
         assert_eq!(name_of(b"Long: x"), "Long");
         assert_eq!(name_of(&[b'a'; 100]).len(), 80);
+    }
+
+    fn blank() -> Request {
+        let mut r = testing::request();
+        r.headers_in.clear();
+        r.hostname = None;
+        r
+    }
+
+    /// Parses line by line, shown `span` more octets at a time.
+    fn slow(bytes: &[u8], span: usize) -> (Request, Step) {
+        let (mut r, mut parser, limits) = (blank(), Parser::default(), Limits::of(&testing::server()));
+        let (mut at, mut shown) = (0, 0);
+        loop {
+            shown = (shown + span).min(bytes.len());
+            let (used, step) = parser.advance(&bytes[at..shown], &mut r, &limits);
+            at += used;
+            if step != Step::More || shown == bytes.len() {
+                return (r, step);
+            }
+        }
+    }
+
+    fn facts(r: &Request) -> String {
+        let target = (&r.unparsed_uri, &r.uri, &r.args);
+        format!("{:?} {:?} {:?} {target:?} {:?}", r.the_request, r.method, r.protocol, r.headers_in)
+    }
+
+    #[test]
+    fn both_ways_read_the_same() {
+        let limits = Limits::of(&testing::server());
+        for head in [
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "HEAD /a?b=c HTTP/1.0\r\nA: 1\r\na:2 \r\nB:\r\n\r\n",
+            "FOO /%41 HTTP/1.1\r\nX:\t\u{80}\t\r\n\r\n",
+        ] {
+            let mut r = blank();
+            assert_eq!(fast(head.as_bytes(), &mut r, &limits), Some(head.len()), "{head}");
+            for span in [1, 7, head.len()] {
+                let (other, step) = slow(head.as_bytes(), span);
+                assert_eq!((step, facts(&other)), (Step::Done, facts(&r)), "{head} {span}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_plain_is_left_to_the_slow_way() {
+        let limits = Limits::of(&testing::server());
+        for head in [
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n",
+            "GET  / HTTP/1.1\r\n\r\n",
+            "\r\nGET / HTTP/1.1\r\n\r\n",
+            "GET http://a/ HTTP/1.1\r\n\r\n",
+            "GET /#a HTTP/1.1\r\n\r\n",
+            "GET / HTTP/2.0\r\n\r\n",
+            "GET / HTTP/1.1\r\nA",
+        ] {
+            let mut r = blank();
+            assert_eq!(fast(head.as_bytes(), &mut r, &limits), None, "{head}");
+            assert_eq!(facts(&r), facts(&blank()), "{head}");
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        for (head, status) in [
+            ("GET / HTTP/1.1\nHost: a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400),
+            ("GET / HTTP/1.1 \r\n", 400),
+            ("GET / HTTP/0.9\r\n", 400),
+            ("GET / FOO/1.1\r\n", 400),
+            ("GET * HTTP/1.1\r\n", 400),
+            ("G(T / HTTP/1.1\r\n", 400),
+            ("POST /\r\n", 400),
+            ("GET /\0 HTTP/1.1\r\n", 400),
+            ("GET http://u@a/ HTTP/1.1\r\n", 400),
+        ] {
+            assert_eq!(slow(head.as_bytes(), 5).1, Step::Bad(Status(status)), "{head}");
+        }
+        let long = format!("GET /{} HTTP/1.1", "a".repeat(8200));
+        assert_eq!(slow(long.as_bytes(), 1000).1, Step::Bad(Status::REQUEST_URI_TOO_LARGE));
+        let wide = format!("GET / HTTP/1.1\r\nA: {}", "a".repeat(8200));
+        let (r, step) = slow(wide.as_bytes(), 1000);
+        assert_eq!(step, Step::Bad(Status::BAD_REQUEST));
+        assert_eq!(r.notes.get("error-notes"), Some(TOO_BIG.into()));
+        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(101));
+        assert_eq!(slow(many.as_bytes(), 1000).1, Step::Bad(Status::BAD_REQUEST));
     }
 }

@@ -6,13 +6,13 @@
 #![deny(clippy::indexing_slicing)]
 
 mod body;
-mod chunked;
+pub mod chunked;
 mod connection;
-mod head;
+pub mod head;
 mod host;
 mod input;
 mod pool;
-mod ranges;
+pub mod ranges;
 mod request_line;
 mod response_head;
 mod send;

@@ -188,7 +188,7 @@ fn target_form(target: &[u8], r: &mut Request) -> Result<(), Refusal> {
         if port.is_none() {
             return Err(unparsable(target));
         }
-        uri::set_uri(r, target);
+        uri::set_path(r, b"");
         r.absolute_uri = true;
         r.hostname = Some(host.into());
         r.host_port = port;
