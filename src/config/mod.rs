@@ -3,6 +3,8 @@
 //! `read` turns files into a tree and executes what must act while reading; `walk` runs the setters of the tree's
 //! directives; `sections` and `merge` answer, for a request, which settings hold.
 
+mod commands;
+mod compile;
 mod core;
 mod cx;
 mod directive;
@@ -11,16 +13,24 @@ pub mod fnmatch;
 pub mod identity;
 mod process;
 mod provider;
+mod read;
 mod section;
 mod server;
 mod settings;
+mod trouble;
+mod walk;
 
 pub use self::core::*;
+pub use commands::*;
+pub use compile::*;
 pub use cx::*;
 pub use directive::*;
 pub use expression::*;
 pub use process::*;
 pub use provider::*;
+pub use read::*;
 pub use section::*;
 pub use server::*;
 pub use settings::*;
+pub use trouble::*;
+pub use walk::*;

@@ -67,6 +67,15 @@ pub struct Process {
     pub chroot_dir: Option<PathBuf>,
     pub extended_status: Option<bool>,
     pub exception_hook: bool,
+    pub see_request_tail: bool,
+    pub suexec: bool,
+    /// ListenTCPDeferAccept, seconds.
+    pub defer_accept: Option<u32>,
+    pub watchdog_interval: Duration,
+    /// RegexDefaultOptions.
+    pub regex_flags: crate::sys::regex::Flags,
+    /// Which warnings of macros are not wanted: empty arguments, bad nesting.
+    pub macro_quiet: (bool, bool),
     /// Names given with `-D` and by `Define NAME`, with their values, in order.
     pub defines: Vec<(BString, Option<BString>)>,
     /// Loaded modules in load order: identifier and whether linked in.
@@ -95,6 +104,12 @@ impl Default for Process {
             chroot_dir: None,
             extended_status: None,
             exception_hook: false,
+            see_request_tail: false,
+            suexec: false,
+            defer_accept: None,
+            watchdog_interval: Duration::from_secs(1),
+            regex_flags: crate::sys::regex::Flags::default(),
+            macro_quiet: (false, false),
             defines: Vec::new(),
             loaded: Vec::new(),
         }

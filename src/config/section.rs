@@ -15,8 +15,10 @@ pub enum Pattern {
     Wildcard(BString),
     /// `~ regex` or the `...Match` form. Its named groups become environment variables `MATCH_NAME`.
     Regex(Arc<Regex>),
-    /// `<If>`, `<ElseIf>`, `<Else>`.
+    /// `<If>`, `<ElseIf>`.
     Condition(Arc<super::Expression>),
+    /// `<Else>`.
+    Otherwise,
 }
 
 /// A compiled section.

@@ -17,7 +17,7 @@ pub struct HostAddress {
 }
 
 /// The main server or a virtual host.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Server {
     /// Position in [`Configuration::servers`]; 0 is the main server.
     pub index: usize,
@@ -39,6 +39,8 @@ pub struct Server {
     /// ServerPath (legacy name-based hosts).
     pub legacy_path: Option<BString>,
     pub error_log: Option<BString>,
+    /// Where ErrorLog was written.
+    pub error_log_line: Option<super::At>,
     /// LogLevel of the server; None inherits.
     pub levels: Option<crate::log::Levels>,
     /// Where error log lines of this server go; set when logs are opened.
@@ -64,6 +66,8 @@ pub struct Configuration {
     pub kinds: Kinds,
     pub providers: Providers,
     pub warnings: Vec<Warning>,
+    /// The loaded modules and what they understand: .htaccess needs them.
+    pub commands: super::Commands,
 }
 
 impl Configuration {

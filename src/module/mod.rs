@@ -6,7 +6,7 @@ mod provider;
 pub use hooks::*;
 pub use provider::*;
 
-use crate::config::{Directive, SettingsKind};
+use crate::config::{Commands, Directive, Registered, SettingsKind};
 
 /// How a module gets into the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,10 +31,40 @@ pub struct Module {
     pub hooks: fn(&mut Hooks),
 }
 
-impl Module {
-    /// Name in `LogLevel` and log lines: `mod_alias.c` is `alias`.
-    pub fn log_name(&self) -> &'static str {
-        let name = self.name.strip_suffix(".c").unwrap_or(self.name);
-        name.strip_prefix("mod_").unwrap_or(name)
+impl Registered for Module {
+    fn name(&self) -> &'static str {
+        self.name
     }
+    fn ident(&self) -> &'static str {
+        self.ident
+    }
+    fn is_static(&self) -> bool {
+        self.linked == Linked::Static
+    }
+    fn directives(&self) -> &'static [&'static [Directive]] {
+        self.directives
+    }
+    fn server_settings(&self) -> Option<SettingsKind> {
+        self.server
+    }
+    fn dir_settings(&self) -> Option<SettingsKind> {
+        self.dir
+    }
+}
+
+/// The registry as the configuration takes it.
+pub fn registered(registry: &[&'static Module]) -> Vec<&'static dyn Registered> {
+    registry.iter().map(|module| *module as &'static dyn Registered).collect()
+}
+
+/// The hooks of the loaded modules, in the order of loading.
+pub fn hooks(registry: &[&'static Module], loaded: &Commands) -> Hooks {
+    let mut hooks = Hooks::default();
+    for module in loaded.modules() {
+        if let Some(module) = registry.iter().copied().find(|known| known.ident == module.ident()) {
+            hooks.enter(module);
+            (module.hooks)(&mut hooks);
+        }
+    }
+    hooks
 }

@@ -51,6 +51,9 @@ methods! {
     MERGE 25 "MERGE";
 }
 
+/// Names that got numbers from [`MethodNumber::FIRST_FREE`] on.
+static REGISTERED: parking_lot::RwLock<Vec<BString>> = parking_lot::RwLock::new(Vec::new());
+
 impl MethodNumber {
     /// Any method without a number.
     pub const INVALID: MethodNumber = MethodNumber(26);
@@ -63,6 +66,28 @@ impl MethodNumber {
             return Some(MethodNumber::GET);
         }
         NAMES.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, number)| *number)
+    }
+    /// The number of a method that the configuration names (`<Limit>`, RegisterHttpMethod), handed out where it has none
+    /// yet; None when all are taken. Numbers last as long as the process.
+    pub fn register(name: &[u8]) -> Option<MethodNumber> {
+        if let Some(known) = MethodNumber::of(name) {
+            return Some(known);
+        }
+        let mut names = REGISTERED.write();
+        let at = names.iter().position(|known| known == name).unwrap_or(names.len());
+        let number = u8::try_from(at).ok()?.checked_add(MethodNumber::FIRST_FREE).filter(|number| *number < 63)?;
+        if at == names.len() {
+            names.push(name.into());
+        }
+        Some(MethodNumber(number))
+    }
+    /// The number of a built-in or registered method.
+    pub fn known(name: &[u8]) -> Option<MethodNumber> {
+        if let Some(known) = MethodNumber::of(name) {
+            return Some(known);
+        }
+        let at = REGISTERED.read().iter().position(|known| known == name)?;
+        Some(MethodNumber(u8::try_from(at).ok()? + MethodNumber::FIRST_FREE))
     }
     /// The name of a built-in method.
     pub fn name(self) -> Option<&'static str> {
@@ -77,7 +102,7 @@ impl MethodNumber {
 impl Method {
     /// The method of a request line; unknown ones get [`MethodNumber::INVALID`].
     pub fn parse(name: &[u8]) -> Method {
-        Method { number: MethodNumber::of(name).unwrap_or(MethodNumber::INVALID), name: name.into() }
+        Method { number: MethodNumber::known(name).unwrap_or(MethodNumber::INVALID), name: name.into() }
     }
     pub fn name(&self) -> &BStr {
         self.name.as_ref()

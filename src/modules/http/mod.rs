@@ -1,3 +1,4 @@
-//! What a file is to HTTP: media types.
+//! The HTTP core, and what a file is to HTTP: media types.
 
+pub mod http_core;
 pub mod mod_mime;

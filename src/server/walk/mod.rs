@@ -48,7 +48,7 @@ pub(crate) fn location_walk(r: &mut Request) -> Result<(), Status> {
                 let uri = r.uri.clone();
                 regex_matches(r, section, regex, &uri)
             }
-            Pattern::Condition(_) => false,
+            _ => false,
         };
         if matched {
             apply(r, section);
@@ -79,7 +79,7 @@ pub(crate) fn file_walk(r: &mut Request) -> Result<(), Status> {
                 let name = name.to_vec();
                 regex_matches(r, section, regex, &name)
             }
-            Pattern::Condition(_) => false,
+            _ => false,
         };
         if matched {
             apply(r, section);
@@ -95,13 +95,13 @@ pub fn same_sections(r: &Request, uri: &BStr, name: &BStr) -> bool {
         Pattern::Literal(path) => location_holds(path, uri),
         Pattern::Wildcard(pattern) => fnmatch::matches(pattern, uri, fnmatch::PATHNAME),
         Pattern::Regex(regex) => regex.is_match(uri),
-        Pattern::Condition(_) => true,
+        Pattern::Condition(_) | Pattern::Otherwise => true,
     };
     let names = |section: &Section| match &section.pattern {
         Pattern::Literal(pattern) => pattern == name,
         Pattern::Wildcard(pattern) => fnmatch::matches(pattern, name, fnmatch::PATHNAME),
         Pattern::Regex(regex) => regex.is_match(name),
-        Pattern::Condition(_) => true,
+        Pattern::Condition(_) | Pattern::Otherwise => true,
     };
     let core = r.dir.core();
     core.ifs.is_empty()
@@ -122,11 +122,15 @@ pub(crate) fn if_walk(r: &mut Request) -> Result<(), Status> {
         seen = ifs.len();
         let mut taken = false;
         for section in fresh {
-            let Pattern::Condition(condition) = &section.pattern else { continue };
             if section.continues && taken {
                 continue;
             }
-            let holds = super::expression::holds(condition, r).map_err(|_| Status::INTERNAL_SERVER_ERROR)?;
+            let holds = match &section.pattern {
+                Pattern::Condition(condition) => {
+                    super::expression::holds(condition, r).map_err(|_| Status::INTERNAL_SERVER_ERROR)?
+                }
+                _ => true,
+            };
             taken = holds;
             if holds {
                 apply(r, section);

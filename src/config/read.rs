@@ -1,0 +1,660 @@
+//! The reading pass: files become logical lines, lines a tree. Directives that act while reading (`LoadModule`,
+//! `Define`, `Include`, `<IfModule>`, `Use` ...) run here, in the order of the files; their rows carry ON_READ and act
+//! upon the [`Reader`]. The tree that is left is executed by `walk`.
+//!
+//! Manual: configuring.html, sections.html.
+
+use super::{
+    At, Commands, Complaint, Cx, MpmKind, ON_READ, Outcome, Override, Place, Process, Providers, Registered, Row,
+    Server, SettingsVec, Trouble, Warning, call, no_children,
+};
+use bstr::{BStr, BString, ByteSlice};
+use httpd_conf::{Command, Lines};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Includes within includes that are followed.
+const INCLUDE_DEPTH: u32 = 128;
+/// Sections within sections that are followed; deeper nesting would cost stack.
+const SECTION_DEPTH: u32 = 256;
+
+/// A directive of the tree.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// As written, a section's with its `<` and without its `>`.
+    pub name: BString,
+    /// The rest of the line; a section's with its `>`.
+    pub args: BString,
+    pub file: Arc<BString>,
+    pub line: u32,
+    pub children: Vec<Node>,
+}
+
+/// Text that lines are taken from.
+struct Source {
+    name: Arc<BString>,
+    lines: std::vec::IntoIter<(u32, BString)>,
+    /// Number of the line taken last.
+    line: u32,
+}
+
+/// A macro's text, kept between `<Macro>` and `Use`; mod_macro gives it meaning.
+#[derive(Clone, Debug)]
+pub struct MacroText {
+    /// Lower case.
+    pub name: BString,
+    pub arguments: Vec<BString>,
+    /// Lines with their numbers within the macro, from 1.
+    pub lines: Vec<(u32, BString)>,
+    /// `defined on line 1 of "F"`.
+    pub location: BString,
+}
+
+/// What the command line asks the reader for.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// ServerRoot at first (`-d`).
+    pub server_root: PathBuf,
+    /// `-f`, or its default; relative to ServerRoot.
+    pub file: BString,
+    /// The text of a configuration that is not a file; instead of `file`.
+    pub text: Option<Vec<u8>>,
+    /// `-C`.
+    pub before: Vec<BString>,
+    /// `-c`.
+    pub after: Vec<BString>,
+    /// `-D`.
+    pub defines: Vec<BString>,
+}
+
+/// A file that was read, for `-t -D DUMP_INCLUDES`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Included {
+    pub file: BString,
+    /// Line of the Include; 0 for the main file.
+    pub line: u32,
+    pub depth: u32,
+}
+
+/// The tree with everything that reading it settled.
+pub struct Tree {
+    pub nodes: Vec<Node>,
+    pub commands: Commands,
+    pub process: Process,
+    pub warnings: Vec<Warning>,
+    pub included: Vec<Included>,
+}
+
+/// See the module text.
+pub struct Reader {
+    pub commands: Commands,
+    pub process: Process,
+    pub warnings: Vec<Warning>,
+    pub macros: Vec<MacroText>,
+    /// Everything that LoadModule could switch on.
+    pub registry: Vec<&'static dyn Registered>,
+    pub included: Vec<Included>,
+    sources: Vec<Source>,
+    /// The lists that directives go to, innermost last.
+    out: Vec<Vec<Node>>,
+    includes: u32,
+    sections: u32,
+    place: Place,
+    overrides: Override,
+}
+
+/// Reads the configuration. Warnings gathered until a failure are in the second part of the error.
+pub fn read(request: &Request, registry: Vec<&'static dyn Registered>) -> Result<Tree, (Trouble, Vec<Warning>)> {
+    let mut reader = Reader::new(registry, request.server_root.clone());
+    for module in reader.registry.clone().into_iter().filter(|module| module.is_static()) {
+        reader.commands.add(module);
+        reader.process.loaded.push((module.ident(), true));
+    }
+    reader.process.defines = request.defines.iter().map(|name| (name.clone(), None)).collect();
+    match reader.all(request) {
+        Ok(()) => Ok(Tree {
+            nodes: reader.out.pop().unwrap_or_default(),
+            commands: reader.commands,
+            process: reader.process,
+            warnings: reader.warnings,
+            included: reader.included,
+        }),
+        Err(trouble) => Err((trouble, reader.warnings)),
+    }
+}
+
+impl Reader {
+    fn new(registry: Vec<&'static dyn Registered>, server_root: PathBuf) -> Reader {
+        Reader {
+            commands: Commands::default(),
+            process: Process { server_root, ..Process::default() },
+            warnings: Vec::new(),
+            macros: Vec::new(),
+            registry,
+            included: Vec::new(),
+            sources: Vec::new(),
+            out: vec![Vec::new()],
+            includes: 0,
+            sections: 0,
+            place: Place::Main,
+            overrides: Override::ALL,
+        }
+    }
+
+    fn all(&mut self, request: &Request) -> Result<(), Trouble> {
+        self.command_line(&request.before)?;
+        match &request.text {
+            Some(text) => {
+                let name = request.file.clone();
+                self.text(name, text).map_err(|trouble| Trouble::Read(located(trouble)))?;
+            }
+            None => {
+                let path = self.process.server_root.join(request.file.to_path_lossy());
+                self.process.config_file = path.clone();
+                let path = BString::from(<[u8]>::from_path(&path).unwrap_or_default());
+                self.resource(path.as_ref()).map_err(|trouble| Trouble::Read(located(trouble)))?;
+            }
+        }
+        let mut kinds = self.commands.modules().iter().filter_map(|module| module.mpm());
+        self.process.mpm = match (kinds.next(), kinds.next()) {
+            (None, _) => return Err(Trouble::Mpm("No MPM loaded.")),
+            (Some(kind), None) => Some(kind),
+            _ => return Err(Trouble::Mpm("More than one MPM loaded.")),
+        };
+        self.command_line(&request.after)
+    }
+
+    fn command_line(&mut self, lines: &[BString]) -> Result<(), Trouble> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let lines = lines.iter().enumerate().map(|(at, line)| (at as u32 + 1, line.trim().into())).collect();
+        self.source("-c/-C directives".into(), lines).map_err(|trouble| {
+            let mut text = BString::from("Syntax error in -C/-c directive: ");
+            text.extend_from_slice(&trouble.text());
+            Trouble::Read(text)
+        })
+    }
+
+    /// Reads a file, or every file below a directory in the order of names.
+    fn resource(&mut self, path: &BStr) -> Outcome {
+        let at = path.to_path_lossy();
+        if self.includes > 0 && at.is_dir() && !path.is_empty() {
+            return self.directory(&at);
+        }
+        let text = read_file(&at, &mut self.warnings).map_err(|error| {
+            let mut text = BString::from("Could not open configuration file ");
+            text.extend_from_slice(path);
+            text.extend_from_slice(format!(": {}", os_text(&error)).as_bytes());
+            Complaint::Text(text)
+        })?;
+        self.note(path);
+        self.text(path.into(), &text)
+    }
+
+    fn directory(&mut self, dir: &Path) -> Outcome {
+        if self.includes > INCLUDE_DEPTH {
+            return Err(too_deep("Directory", dir, INCLUDE_DEPTH));
+        }
+        for name in names_in(dir).map_err(|error| {
+            let mut text = BString::from("Could not open config directory ");
+            text.extend_from_slice(<[u8]>::from_path(dir).unwrap_or_default());
+            text.extend_from_slice(format!(": {}", os_text(&error)).as_bytes());
+            Complaint::Text(text)
+        })? {
+            let path = join(dir, &name);
+            self.includes += 1;
+            let done = self.resource(path.as_ref());
+            self.includes -= 1;
+            done?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, path: &BStr) {
+        let line = if self.includes == 0 { 0 } else { self.sources.last().map_or(0, |source| source.line) };
+        self.included.push(Included { file: path.into(), line, depth: self.sources.len() as u32 });
+    }
+
+    /// Reads the lines of one file; its errors name it.
+    fn text(&mut self, name: BString, text: &[u8]) -> Outcome {
+        let mut lines = Vec::new();
+        for line in Lines::new(text) {
+            if line.too_long {
+                let mut text = BString::from("Error reading ");
+                text.extend_from_slice(&name);
+                text.extend_from_slice(format!(" at line {}: Line too long", line.number).as_bytes());
+                return Err(Complaint::At(At { file: name, line: line.number as u32 }, text));
+            }
+            if !line.is_ignored() {
+                lines.push((line.number as u32, line.text.into_owned()));
+            }
+        }
+        self.source(name, lines)
+    }
+
+    /// Reads prepared lines as though they stood here; errors name `name`.
+    pub fn source(&mut self, name: BString, lines: Vec<(u32, BString)>) -> Outcome {
+        self.sources.push(Source { name: Arc::new(name), lines: lines.into_iter(), line: 0 });
+        let done = self.lines(None);
+        self.sources.pop();
+        done
+    }
+
+    /// The next line as it stands: number and text.
+    pub fn next_line(&mut self) -> Option<(u32, BString)> {
+        let source = self.sources.last_mut()?;
+        let (line, text) = source.lines.next()?;
+        source.line = line;
+        Some((line, text))
+    }
+
+    /// The file that lines are taken from.
+    pub fn file(&self) -> Arc<BString> {
+        self.sources.last().map(|source| source.name.clone()).unwrap_or_default()
+    }
+
+    fn at(&self, line: u32) -> At {
+        At { file: self.file().as_ref().clone(), line }
+    }
+
+    /// Takes the lines of a section whose condition holds into the tree, as though its brackets were not there.
+    pub fn keep(&mut self, name: &str) -> Outcome {
+        self.deeper()?;
+        let done = self.lines(Some(name));
+        self.sections -= 1;
+        done
+    }
+
+    fn deeper(&mut self) -> Outcome {
+        if self.sections >= SECTION_DEPTH {
+            return Err(format!("Sections are nested deeper than {SECTION_DEPTH} levels").into());
+        }
+        self.sections += 1;
+        Ok(())
+    }
+
+    /// Passes over the lines of a section whose condition does not hold.
+    pub fn skip(&mut self, name: &str) -> Outcome {
+        let mut open = vec![BString::from(name)];
+        while let Some((_, line)) = self.next_line() {
+            let (word, _) = httpd_conf::next_word(&line);
+            let Some(inner) = word.strip_prefix(b"<") else { continue };
+            let last = open.last().map(|name| &name[..]).unwrap_or_default();
+            match inner.strip_prefix(b"/") {
+                Some(closing) if closing.strip_suffix(b">").is_some_and(|name| name.eq_ignore_ascii_case(last)) => {
+                    open.pop();
+                    if open.is_empty() {
+                        return Ok(());
+                    }
+                }
+                Some(_) => {
+                    return Err(Complaint::Text(joined(&[b"Expected </", last, b"> but saw ", &word])));
+                }
+                None => open.push(inner.strip_suffix(b">").unwrap_or(inner).into()),
+            }
+        }
+        let last = open.pop().unwrap_or_default();
+        Err(Complaint::Text(joined(&[b"Expected </", &last, b"> before end of configuration"])))
+    }
+
+    /// Reads up to the source's end, or to `</closer>` outside of any section opened here.
+    fn lines(&mut self, closer: Option<&str>) -> Outcome {
+        let mut open: Vec<Node> = Vec::new();
+        let depth = self.out.len();
+        let done = self.lines_into(closer, &mut open);
+        self.sections -= open.len() as u32;
+        self.out.truncate(depth);
+        done
+    }
+
+    fn lines_into(&mut self, closer: Option<&str>, open: &mut Vec<Node>) -> Outcome {
+        while let Some((line, raw)) = self.next_line() {
+            if let (Some(closer), true) = (closer, open.is_empty())
+                && let Command::Close { name, closed: true, .. } = Command::split(&raw)
+                && name.eq_ignore_ascii_case(closer.as_bytes())
+            {
+                return Ok(());
+            }
+            let text = self.expand(&raw);
+            let (name, args) = match Command::split(&text) {
+                Command::Close { name, closed, .. } => {
+                    self.close(&name, closed, open).map_err(|complaint| complaint.at(self.at(line)))?;
+                    continue;
+                }
+                Command::Open { name, args, .. } => {
+                    let args = if args.is_empty() { BStr::new(">") } else { args };
+                    (joined(&[b"<", &name]), args)
+                }
+                Command::Directive { name, args } => {
+                    let name = name.strip_suffix(b">").unwrap_or(&name);
+                    (BString::from(name), args)
+                }
+            };
+            if let Some(row) =
+                self.commands.find(&name).first().copied().filter(|row| row.directive.contexts.has(ON_READ))
+            {
+                self.execute(row, name.as_ref(), args, line).map_err(|complaint| complaint.at(self.at(line)))?;
+                continue;
+            }
+            let node = Node { args: args.into(), name, file: self.file(), line, children: Vec::new() };
+            if node.name.first() == Some(&b'<') {
+                self.deeper().map_err(|complaint| complaint.at(self.at(line)))?;
+                open.push(node);
+                self.out.push(Vec::new());
+            } else if let Some(list) = self.out.last_mut() {
+                list.push(node);
+            }
+        }
+        self.unclosed(open)
+    }
+
+    fn unclosed(&mut self, open: &[Node]) -> Outcome {
+        let Some(first) = open.first() else { return Ok(()) };
+        let mut text = BString::default();
+        for node in open.iter().rev() {
+            if !text.is_empty() {
+                text.push(b'\n');
+            }
+            text.extend_from_slice(&node.file);
+            text.extend_from_slice(format!(":{}: ", node.line).as_bytes());
+            text.extend_from_slice(&node.name);
+            text.extend_from_slice(b"> was not closed.");
+        }
+        Err(Complaint::At(At { file: first.file.as_ref().clone(), line: first.line }, text))
+    }
+
+    fn close(&mut self, name: &BStr, closed: bool, open: &mut Vec<Node>) -> Outcome {
+        let bracket: &[u8] = if closed { b">" } else { b"" };
+        let Some(top) = open.last() else {
+            return Err(Complaint::Text(joined(&[
+                b"</",
+                name,
+                bracket,
+                b" without matching <",
+                name,
+                bracket,
+                b" section",
+            ])));
+        };
+        if !closed {
+            return Err(Complaint::Text(joined(&[b"</", name, b"> directive missing closing '>'"])));
+        }
+        let expected = top.name.get(1..).unwrap_or_default();
+        if !expected.eq_ignore_ascii_case(name) {
+            return Err(Complaint::Text(joined(&[b"Expected </", expected, b"> but saw </", name, b">"])));
+        }
+        self.sections -= 1;
+        if let (Some(mut node), Some(children)) = (open.pop(), self.out.pop()) {
+            node.children = children;
+            if let Some(list) = self.out.last_mut() {
+                list.push(node);
+            }
+        }
+        Ok(())
+    }
+
+    fn expand(&mut self, raw: &BString) -> BString {
+        let process = &self.process;
+        let expanded = httpd_conf::expand(raw, |name| lookup(process, name));
+        for name in &expanded.undefined {
+            let mut text = BString::from("AH00111: Config variable ${");
+            text.extend_from_slice(name);
+            text.extend_from_slice(b"} is not defined");
+            self.warnings.push(Warning { module: "core", level: crate::log::Level::Warn, text });
+        }
+        expanded.text.into_owned()
+    }
+
+    /// Runs the setter of an ON_READ row upon this reader.
+    fn execute(&mut self, row: Row, name: &BStr, args: &BStr, line: u32) -> Outcome {
+        let file = self.file();
+        let (mut server, mut dir, mut hosts) = (Server::default(), SettingsVec::default(), Vec::new());
+        let mut process = std::mem::take(&mut self.process);
+        let mut warnings = std::mem::take(&mut self.warnings);
+        let (providers, commands) = (Providers::default(), Commands::default());
+        let (place, overrides) = (self.place, self.overrides);
+        let mut cx = Cx {
+            directive: row.directive,
+            module: row.module.log_name(),
+            name,
+            file: file.as_ref().as_ref(),
+            line,
+            place,
+            path: None,
+            around: Vec::new(),
+            overrides,
+            override_options: u32::MAX,
+            limited: u64::MAX,
+            server: &mut server,
+            dir: &mut dir,
+            process: &mut process,
+            providers: &providers,
+            children: &mut no_children(),
+            warnings: &mut warnings,
+            hosts: &mut hosts,
+            commands: &commands,
+            reader: Some(self),
+        };
+        let done = match allowed_on_read(&cx) {
+            true => call(&mut cx, args),
+            false => Err(Complaint::from([row.directive.name, " not allowed here"].concat())),
+        };
+        self.process = process;
+        self.warnings = warnings;
+        match done {
+            Err(Complaint::Decline) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Reads what an `Include` names: a file, a directory, or a pattern.
+    pub fn include(&mut self, argument: &BStr, optional: bool) -> Outcome {
+        let path = self.process.server_root.join(argument.to_path_lossy());
+        let path = BString::from(<[u8]>::from_path(&path).unwrap_or_default());
+        if self.includes >= INCLUDE_DEPTH {
+            return Err(
+                format!("Exceeded maximum include depth of {INCLUDE_DEPTH}, There appears to be a recursion.").into()
+            );
+        }
+        self.includes += 1;
+        let done = if !super::fnmatch::is_pattern(&path) {
+            match optional && !path.to_path_lossy().exists() {
+                true => Ok(()),
+                false => self.resource(path.as_ref()),
+            }
+        } else {
+            let parts: Vec<&[u8]> = path.split_str("/").filter(|part| !part.is_empty()).collect();
+            self.matching(Path::new("/"), &parts, optional)
+        };
+        self.includes -= 1;
+        done.map_err(|complaint| Complaint::Text(located(complaint)))
+    }
+
+    /// Reads what matches the rest of a pattern below `dir`, directories in order of names.
+    fn matching(&mut self, dir: &Path, parts: &[&[u8]], optional: bool) -> Outcome {
+        let Some(first) = parts.iter().position(|part| super::fnmatch::is_pattern(part)) else {
+            let path = parts.iter().fold(dir.to_owned(), |path, part| path.join(part.to_path_lossy()));
+            let path = BString::from(<[u8]>::from_path(&path).unwrap_or_default());
+            return match optional && !path.to_path_lossy().exists() {
+                true => Ok(()),
+                false => self.resource(path.as_ref()),
+            };
+        };
+        let dir = parts[..first].iter().fold(dir.to_owned(), |path, part| path.join(part.to_path_lossy()));
+        let shown = dir.display();
+        let names = match names_in(&dir) {
+            Ok(names) => names,
+            Err(error) if optional && error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                let text = format!("Include/IncludeOptional: Could not open directory {shown}: {}", os_text(&error));
+                return Err(text.into());
+            }
+        };
+        let (pattern, rest) = (parts[first], &parts[first + 1..]);
+        let fits = |name: &BString| {
+            super::fnmatch::matches(pattern, name, super::fnmatch::PERIOD)
+                && (rest.is_empty() || dir.join(name.to_path_lossy()).is_dir())
+        };
+        let names: Vec<BString> = names.into_iter().filter(fits).collect();
+        if names.is_empty() {
+            return match optional {
+                true => Ok(()),
+                false => Err(format!(
+                    "Include/IncludeOptional: No matches for the wildcard '{}' in '{shown}', failing",
+                    pattern.as_bstr()
+                )
+                .into()),
+            };
+        }
+        for name in names {
+            match rest.is_empty() {
+                true => self.resource(join(&dir, &name).as_ref())?,
+                false => self.matching(&dir.join(name.to_path_lossy()), rest, optional)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the lines of a .htaccess file.
+    pub(super) fn htaccess(
+        text: &[u8],
+        name: BString,
+        commands: &Commands,
+        process: &Process,
+        overrides: Override,
+    ) -> (Result<Vec<Node>, Complaint>, Vec<Warning>) {
+        let mut reader = Reader::new(Vec::new(), process.server_root.clone());
+        reader.commands = commands.clone();
+        reader.process.defines = process.defines.clone();
+        reader.process.loaded = process.loaded.clone();
+        reader.place = Place::Htaccess;
+        reader.overrides = overrides;
+        let done = reader.text(name, text);
+        (done.map(|()| reader.out.pop().unwrap_or_default()), reader.warnings)
+    }
+}
+
+/// In .htaccess the rows that act while reading need their place as all others do.
+fn allowed_on_read(cx: &Cx<'_>) -> bool {
+    cx.place != Place::Htaccess || cx.directive.contexts.has(super::HTACCESS)
+}
+
+impl Cx<'_> {
+    /// Lets `act` work on the reader of an ON_READ directive.
+    pub fn reading<T>(&mut self, act: impl FnOnce(&mut Reader) -> T) -> Result<T, Complaint> {
+        let Some(reader) = self.reader.as_deref_mut() else {
+            return Err("the directive acts only while files are read".into());
+        };
+        std::mem::swap(self.process, &mut reader.process);
+        std::mem::swap(self.warnings, &mut reader.warnings);
+        let done = act(reader);
+        std::mem::swap(self.process, &mut reader.process);
+        std::mem::swap(self.warnings, &mut reader.warnings);
+        Ok(done)
+    }
+    /// Takes the lines of the section that the directive opens, or passes over them.
+    pub fn keep_if(&mut self, holds: bool) -> Outcome {
+        let name = self.directive.name.trim_start_matches('<');
+        self.reading(|reader| if holds { reader.keep(name) } else { reader.skip(name) })?
+    }
+}
+
+impl Complaint {
+    /// With a place, unless it has one.
+    fn at(self, at: At) -> Complaint {
+        match self {
+            Complaint::Text(text) => Complaint::At(at, text),
+            other => other,
+        }
+    }
+    fn text(&self) -> BString {
+        match self {
+            Complaint::Text(text) | Complaint::At(_, text) => text.clone(),
+            other => other.to_string().into(),
+        }
+    }
+}
+
+fn joined(parts: &[&[u8]]) -> BString {
+    parts.concat().into()
+}
+
+/// A complaint with its place in front, as errors of included files are passed up.
+fn located(complaint: Complaint) -> BString {
+    match complaint {
+        Complaint::At(_, text) if text.starts_with(b"Error reading ") => text,
+        Complaint::At(at, text) => {
+            let mut out = BString::from(format!("Syntax error on line {} of ", at.line));
+            out.extend_from_slice(&at.file);
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(&text);
+            out
+        }
+        other => other.text(),
+    }
+}
+
+/// What `${name}` stands for: a Define, any case, else the environment.
+pub fn lookup(process: &Process, name: &BStr) -> Option<BString> {
+    let define =
+        process.defines.iter().rev().find(|(known, value)| value.is_some() && known.eq_ignore_ascii_case(name));
+    if let Some((_, value)) = define {
+        return value.clone();
+    }
+    if name.is_empty() || name.contains(&b'=') || name.contains(&0) {
+        return None;
+    }
+    std::env::var_os(name.to_os_str_lossy())
+        .map(|value| BString::from(std::os::unix::ffi::OsStringExt::into_vec(value)))
+}
+
+/// An error's text as C's strerror has it.
+pub fn os_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+fn read_file(path: &Path, warnings: &mut Vec<Warning>) -> std::io::Result<Vec<u8>> {
+    let mut file = std::fs::File::open(path)?;
+    if !file.metadata()?.is_file() && path != Path::new("/dev/null") {
+        let text = format!("AH00554: Access to file {} denied by server: not a regular file", path.display());
+        warnings.push(Warning { module: "core", level: crate::log::Level::Error, text: text.into() });
+        return Err(std::io::Error::from_raw_os_error(libc::EBADF));
+    }
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Names in a directory, sorted by octets, without `.` and `..`.
+fn names_in(dir: &Path) -> std::io::Result<Vec<BString>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        names.push(BString::from(std::os::unix::ffi::OsStringExt::into_vec(entry?.file_name())));
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn join(dir: &Path, name: &BString) -> BString {
+    <[u8]>::from_path(&dir.join(name.to_path_lossy())).unwrap_or_default().into()
+}
+
+fn too_deep(what: &str, path: &Path, depth: u32) -> Complaint {
+    format!(
+        "{what} {} exceeds the maximum include directory nesting level of {depth}. You have probably a recursion \
+         somewhere.",
+        path.display()
+    )
+    .into()
+}
+
+/// Which MPM is among the modules.
+pub fn mpm_of(commands: &Commands) -> Option<MpmKind> {
+    commands.modules().iter().find_map(|module| module.mpm())
+}

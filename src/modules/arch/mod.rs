@@ -1,0 +1,3 @@
+//! What belongs to the operating system (Apache's `modules/arch`).
+
+pub mod mod_unixd;

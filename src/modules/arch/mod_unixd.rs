@@ -1,0 +1,67 @@
+//! mod_unixd: who the children run as.
+//!
+//! Directives: User, Group, ChrootDir, Suexec; `crate::mpm` acts on them. Manual: mod/mod_unixd.html.
+
+use crate::config::*;
+use crate::module::{Linked, Module};
+use bstr::{BStr, ByteSlice};
+use nix::unistd;
+
+pub static MODULE: Module = Module {
+    name: "mod_unixd.c",
+    ident: "unixd_module",
+    linked: Linked::Static,
+    directives: &[DIRECTIVES],
+    server: Config::none(),
+    dir: Config::none(),
+    hooks: |_| {},
+};
+
+const DIRECTIVES: &[Directive] = &[
+    take1("User", GLOBAL, NO_OVERRIDE, user, "Effective user id for this server"),
+    take1("Group", GLOBAL, NO_OVERRIDE, group, "Effective group id for this server"),
+    take1("ChrootDir", GLOBAL, NO_OVERRIDE, chroot, "The directory to chroot(2) into"),
+    flag("Suexec", GLOBAL, NO_OVERRIDE, suexec, "Enable or disable suEXEC support"),
+];
+
+/// Where Debian has the suEXEC wrapper.
+const SUEXEC: &str = "/usr/lib/apache2/suexec";
+
+fn unknown(what: &str, tag: &'static str, word: &BStr) -> Complaint {
+    Complaint::Fatal(tag, format!("bad {what} name {word}").into())
+}
+
+fn user(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
+    let known = word.starts_with(b"#") || matches!(unistd::User::from_name(&word.to_str_lossy()), Ok(Some(_)));
+    if !known {
+        return Err(unknown("user", "AH00543", word));
+    }
+    cx.process.user = Some(word.into());
+    Ok(())
+}
+
+fn group(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
+    let known = word.starts_with(b"#") || matches!(unistd::Group::from_name(&word.to_str_lossy()), Ok(Some(_)));
+    if !known {
+        return Err(unknown("group", "AH00544", word));
+    }
+    cx.process.group = Some(word.into());
+    Ok(())
+}
+
+fn chroot(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
+    let dir = word.to_path_lossy().into_owned();
+    if !dir.is_dir() {
+        return Err("ChrootDir must be a valid directory".into());
+    }
+    cx.process.chroot_dir = Some(dir);
+    Ok(())
+}
+
+fn suexec(cx: &mut Cx<'_>, on: bool) -> Outcome {
+    if on && !std::path::Path::new(SUEXEC).exists() {
+        return Err(format!("suEXEC isn't supported: Missing suexec binary {SUEXEC}").into());
+    }
+    cx.process.suexec = on;
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The core and its helpers (Apache's `modules/core` and `server`).
+
+pub mod core;
+pub mod mod_macro;
+pub mod mod_so;
+pub mod mod_version;
+pub mod mod_watchdog;

@@ -1,0 +1,328 @@
+//! mod_macro: `<Macro>` keeps lines, `Use` reads them with its arguments in place, as though they stood there.
+//!
+//! All of it happens while the files are read: the directives carry ON_READ and work on the reader.
+//! Manual: mod/mod_macro.html.
+
+use crate::config::*;
+use crate::log::Level;
+use crate::module::{Linked, Module};
+use bstr::{BStr, BString, ByteSlice};
+use httpd_conf::next_word;
+
+pub static MODULE: Module = Module {
+    name: "mod_macro.c",
+    ident: "macro_module",
+    linked: Linked::Loadable,
+    directives: &[DIRECTIVES],
+    server: Config::none(),
+    dir: Config::none(),
+    hooks: |_| {},
+};
+
+const HERE: Contexts = ANYWHERE.and(ON_READ);
+
+const DIRECTIVES: &[Directive] = &[
+    section("<Macro", HERE, Override::ALL, define, "Beginning of a macro definition section."),
+    raw_args("Use", HERE, Override::ALL, use_macro, "Use of a macro."),
+    take1("UndefMacro", HERE, Override::ALL, undefine, "Remove a macro definition."),
+    no_args(
+        "MacroIgnoreEmptyArgs",
+        HERE,
+        Override::ALL,
+        ignore_empty,
+        "Globally ignore warnings about empty arguments.",
+    ),
+    no_args(
+        "MacroIgnoreBadNesting",
+        HERE,
+        Override::ALL,
+        ignore_nesting,
+        "Globally ignore warnings about bad nesting.",
+    ),
+];
+
+fn text(parts: &[&[u8]]) -> BString {
+    parts.concat().into()
+}
+
+fn shown(found: &MacroText) -> BString {
+    text(&[b"macro '", &found.name, b"' (", &found.location, b")"])
+}
+
+fn define(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
+    let Some(args) = httpd_conf::section_args(args) else {
+        return Err("<Macro> directive missing closing '>'".into());
+    };
+    let location = text(&[b"defined on line ", cx.line.to_string().as_bytes(), b" of \"", cx.file, b"\""]);
+    let (name, rest) = next_word(args);
+    if name.is_empty() {
+        return Err("<Macro macro definition: empty name".into());
+    }
+    let name = BString::from(name.to_ascii_lowercase());
+    let arguments: Vec<BString> =
+        httpd_conf::words(rest).take_while(|word| !word.is_empty()).map(|word| word.into_owned()).collect();
+    let mut found = MacroText { name, arguments, lines: Vec::new(), location };
+    let before = cx.reading(|reader| {
+        let at = reader.macros.iter().position(|other| other.name == found.name)?;
+        Some(reader.macros.remove(at))
+    })?;
+    if let Some(before) = before {
+        let again = found.location.strip_prefix(b"defined ").unwrap_or_default();
+        let line = text(&[
+            b"AH02802: macro '",
+            &found.name,
+            b"' multiply defined: ",
+            &before.location,
+            b", redefined ",
+            again,
+        ]);
+        cx.warn(Level::Warn, line);
+    }
+    check_arguments(cx, &found)?;
+    collect(cx, &mut found)?;
+    if found.lines.is_empty() {
+        cx.warn(Level::Warn, text(&[b"AH02799: ", &shown(&found), b": empty contents!"]));
+    } else {
+        for (at, argument) in found.arguments.iter().enumerate() {
+            if !found.lines.iter().any(|(_, line)| line.contains_str(argument)) {
+                let number = (at + 1).to_string();
+                let line = text(&[
+                    b"AH02800: ",
+                    &shown(&found),
+                    b": argument '",
+                    argument,
+                    b"' (#",
+                    number.as_bytes(),
+                    b") never used",
+                ]);
+                cx.warn(Level::Warn, line);
+            }
+        }
+    }
+    cx.reading(|reader| reader.macros.push(found))
+}
+
+fn check_arguments(cx: &mut Cx<'_>, found: &MacroText) -> Outcome {
+    for (at, argument) in found.arguments.iter().enumerate() {
+        let number = (at + 1).to_string();
+        let number = number.as_bytes();
+        if !argument.starts_with(b"$") && !argument.starts_with(b"%") && !argument.starts_with(b"@") {
+            let line = text(&[
+                b"AH02796: ",
+                &shown(found),
+                b" argument name '",
+                argument,
+                b"' (#",
+                number,
+                b") without expected prefix, better prefix argument names with one of '$%@'.",
+            ]);
+            cx.warn(Level::Warn, line);
+        } else if argument.starts_with(b"${") && argument.ends_with(b"}") {
+            let line = text(&[
+                b"AH02805: ",
+                &shown(found),
+                b" argument name '",
+                argument,
+                b"' (#",
+                number,
+                b") clashes with 'Define' syntax '${...}', better use '$(...)'.",
+            ]);
+            cx.warn(Level::Warn, line);
+        }
+        for (other, second) in found.arguments.iter().enumerate().skip(at + 1) {
+            let second_number = (other + 1).to_string();
+            let second_number = second_number.as_bytes();
+            if argument == second {
+                return Err(Complaint::Text(text(&[
+                    b"argument name conflict in ",
+                    &shown(found),
+                    b": argument '",
+                    argument,
+                    b"': #",
+                    number,
+                    b" and #",
+                    second_number,
+                    b", change argument names!",
+                ])));
+            }
+            if argument.starts_with(second) || second.starts_with(argument) {
+                let line = text(&[
+                    b"AH02797: ",
+                    &shown(found),
+                    b": argument name prefix conflict (",
+                    argument,
+                    b" #",
+                    number,
+                    b" and ",
+                    second,
+                    b" #",
+                    second_number,
+                    b"), be careful about your macro definition!",
+                ]);
+                cx.warn(Level::Warn, line);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes the lines up to `</Macro>` out of the file.
+fn collect(cx: &mut Cx<'_>, found: &mut MacroText) -> Outcome {
+    let mut inner = 0;
+    let mut nesting = 0i32;
+    let mut number = 0;
+    let quiet = cx.process.macro_quiet;
+    loop {
+        let Some((at, line)) = cx.reading(Reader::next_line)? else {
+            return Err(Complaint::Text(text(&[
+                &shown(found),
+                b"\n\tcontents error: expected token not found: </Macro>",
+            ])));
+        };
+        number += 1;
+        let (word, rest) = next_word(&line);
+        if word.eq_ignore_ascii_case(b"</Macro>") && inner == 0 {
+            if !rest.is_empty() {
+                let line = text(&[
+                    b"AH02989: AH02794: non blank chars found after directive closing on line ",
+                    at.to_string().as_bytes(),
+                    b" of ",
+                    cx.file,
+                    b":  ",
+                    rest,
+                ]);
+                cx.warn(Level::Warn, line);
+            }
+            break;
+        }
+        if word.starts_with(b"</") {
+            nesting -= 1;
+            if word.eq_ignore_ascii_case(b"</Macro>") {
+                inner -= 1;
+            }
+            if nesting < 0 && !quiet.1 {
+                let line = text(&[
+                    b"AH02793: bad (negative) nesting on line ",
+                    (number + 1).to_string().as_bytes(),
+                    b" of ",
+                    &shown(found),
+                ]);
+                cx.warn(Level::Warn, line);
+            }
+        } else if word.starts_with(b"<") {
+            nesting += 1;
+            if word.eq_ignore_ascii_case(b"<Macro") {
+                inner += 1;
+            }
+        }
+        found.lines.push((number, line));
+    }
+    if nesting != 0 && !quiet.1 {
+        let line =
+            text(&[b"AH02795: bad cumulated nesting (", format!("{nesting:+}").as_bytes(), b") in ", &shown(found)]);
+        cx.warn(Level::Warn, line);
+    }
+    Ok(())
+}
+
+fn use_macro(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
+    if cx.reading(|reader| reader.macros.is_empty())? {
+        return Err("no macro defined before Use".into());
+    }
+    let (name, rest) = next_word(args);
+    if name.is_empty() {
+        return Err("no macro name specified with Use".into());
+    }
+    let lower = name.to_ascii_lowercase();
+    let Some(found) = cx.reading(|reader| reader.macros.iter().find(|one| one.name == lower).cloned())? else {
+        return Err(Complaint::Text(text(&[b"macro '", &name, b"' undefined"])));
+    };
+    if recursive(cx.file, &found.name) {
+        return Err(Complaint::Text(text(&[b"recursive use of macro '", &found.name, b"' is invalid"])));
+    }
+    let values: Vec<BString> = httpd_conf::words(rest).map(|word| word.into_owned()).collect();
+    if values.len() != found.arguments.len() {
+        return Err(Complaint::Text(text(&[
+            &shown(&found),
+            b" used with ",
+            values.len().to_string().as_bytes(),
+            b" arguments instead of ",
+            found.arguments.len().to_string().as_bytes(),
+        ])));
+    }
+    let place = text(&[&shown(&found), b" used on line ", cx.line.to_string().as_bytes(), b" of \"", cx.file, b"\""]);
+    let quiet = cx.process.macro_quiet.0;
+    for (at, _) in values.iter().enumerate().filter(|(_, value)| value.is_empty() && !quiet) {
+        let number = (at + 1).to_string();
+        cx.warn(Level::Warn, text(&[b"AH02798: ", &place, b": empty argument #", number.as_bytes()]));
+    }
+    let lines = found.lines.iter().map(|(at, line)| (*at, replaced(line, &found.arguments, &values))).collect();
+    cx.reading(|reader| reader.source(place, lines))?
+}
+
+/// Whether the lines of the macro are being read right now: its name stands in the place of the line.
+fn recursive(file: &BStr, name: &[u8]) -> bool {
+    file.contains_str([b"macro '", name, b"' (defined on line "].concat())
+}
+
+/// Arguments in place of their names: of several that fit at one position the longest, and a value is not looked at
+/// again.
+fn replaced(line: &[u8], arguments: &[BString], values: &[BString]) -> BString {
+    if line.starts_with(b"#") {
+        return line.into();
+    }
+    let mut out = BString::default();
+    let mut at = 0;
+    while let Some(rest) = line.get(at..).filter(|rest| !rest.is_empty()) {
+        let fits = arguments.iter().zip(values).filter(|(name, _)| !name.is_empty() && rest.starts_with(name));
+        match fits.max_by_key(|(name, _)| name.len()) {
+            Some((name, value)) => {
+                out.extend_from_slice(value);
+                at += name.len();
+            }
+            None => {
+                out.push(rest[0]);
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+fn undefine(cx: &mut Cx<'_>, name: Word<'_>) -> Outcome {
+    if cx.reading(|reader| reader.macros.is_empty())? {
+        return Err("no macro defined before UndefMacro".into());
+    }
+    let lower = name.to_ascii_lowercase();
+    let gone = cx.reading(|reader| {
+        let at = reader.macros.iter().position(|one| one.name == lower)?;
+        Some(reader.macros.remove(at))
+    })?;
+    match gone {
+        Some(_) => Ok(()),
+        None => Err(Complaint::Text(text(&[b"cannot remove undefined macro '", name, b"'"]))),
+    }
+}
+
+fn ignore_empty(cx: &mut Cx<'_>) -> Outcome {
+    cx.process.macro_quiet.0 = true;
+    Ok(())
+}
+
+fn ignore_nesting(cx: &mut Cx<'_>) -> Outcome {
+    cx.process.macro_quiet.1 = true;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_name_wins_and_values_stay() {
+        let names = ["$a".into(), "$ab".into()];
+        let values = ["$ab".into(), "2".into()];
+        assert_eq!(replaced(b"x$a $ab $abc", &names, &values), "x$ab 2 2c");
+        assert_eq!(replaced(b"#$a", &names, &values), "#$a");
+    }
+}
