@@ -59,6 +59,7 @@ pub struct Server {
 }
 
 /// Everything that a generation of children runs on. Immutable once compiled; a child keeps it for its whole life.
+#[derive(Default)]
 pub struct Configuration {
     pub process: Process,
     /// The main server first, then virtual hosts in the order of the files.

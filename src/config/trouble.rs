@@ -1,5 +1,6 @@
 //! Why a configuration was not accepted, with Apache's texts.
 
+use crate::log::escape_error;
 use bstr::BString;
 
 /// The place of a directive.
@@ -27,17 +28,18 @@ impl Trouble {
     /// What goes to standard error, without the last line end. `program` is the name it was started by, without
     /// directories.
     pub fn render(&self, program: &str) -> BString {
-        let mut out = BString::default();
+        let mut out = Vec::new();
+        // What the files say may hold anything; on the terminal and in logs it is escaped.
         match self {
             Trouble::Read(text) => {
                 out.extend_from_slice(format!("{program}: ").as_bytes());
-                out.extend_from_slice(text);
+                escape_error(&mut out, text);
             }
             Trouble::Directive { at, text } => {
                 out.extend_from_slice(format!("AH00526: Syntax error on line {} of ", at.line).as_bytes());
-                out.extend_from_slice(&at.file);
+                escape_error(&mut out, &at.file);
                 out.extend_from_slice(b":\n");
-                out.extend_from_slice(text);
+                escape_error(&mut out, text);
             }
             Trouble::Mpm(text) => {
                 out.extend_from_slice(format!("AH00534: {program}: Configuration error: {text}").as_bytes());
@@ -47,9 +49,9 @@ impl Trouble {
                 if *named {
                     out.extend_from_slice(format!("{program}: ").as_bytes());
                 }
-                out.extend_from_slice(text);
+                escape_error(&mut out, text);
             }
         }
-        out
+        out.into()
     }
 }

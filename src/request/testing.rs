@@ -31,6 +31,7 @@ pub fn server() -> Server {
         limit_request_fields: None,
         settings: SettingsVec::default(),
         defaults: SettingsVec::default(),
+        ..Server::default()
     }
 }
 
@@ -43,6 +44,7 @@ pub fn request_on(server: Server, providers: Providers, dir: SettingsVec) -> Req
         kinds: Kinds::default(),
         providers,
         warnings: Vec::new(),
+        ..Configuration::default()
     }));
     let client = SocketAddr::from(([192, 0, 2, 7], 4000));
     let local = SocketAddr::from(([192, 0, 2, 1], 8080));

@@ -77,6 +77,7 @@ fn read(path: &Path) -> Result<Arc<Configuration>, String> {
         limit_request_fields: None,
         settings: SettingsVec::default(),
         defaults: SettingsVec::default(),
+        ..Server::default()
     };
     Ok(Arc::new(Configuration {
         process,
@@ -84,6 +85,7 @@ fn read(path: &Path) -> Result<Arc<Configuration>, String> {
         kinds: Kinds::default(),
         providers: Providers::default(),
         warnings: Vec::new(),
+        ..Configuration::default()
     }))
 }
 
