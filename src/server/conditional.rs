@@ -81,6 +81,8 @@ pub fn etag(r: &Request, out: &mut Vec<u8>) -> bool {
         if !inner.is_empty() {
             out.push(b';');
             out.extend_from_slice(inner);
+            // Apache leaves such a tag without its closing quote, and caches hold it so.
+            return true;
         }
     }
     out.push(b'"');

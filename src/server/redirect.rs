@@ -24,7 +24,6 @@ pub fn fast_redirect(r: &mut Request, sub: Box<Request>) {
     r.content_type = sub.content_type;
     r.content_encoding = sub.content_encoding;
     r.content_languages = sub.content_languages;
-    r.vlist_validator = sub.vlist_validator;
     r.dir = sub.dir;
     r.user = sub.user.or(r.user.take());
     r.auth_type = sub.auth_type.or(r.auth_type.take());

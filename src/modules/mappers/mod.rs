@@ -2,3 +2,4 @@
 
 pub mod mod_alias;
 pub mod mod_dir;
+pub mod mod_negotiation;
