@@ -1,1 +1,9 @@
-//! cli
+//! Commands: flags, texts and exit codes of httpd and apachectl. Puts the parts together; the only place that prints.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod control;
+pub mod httpd;
+mod newcomer;
+mod options;
+mod report;

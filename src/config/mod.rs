@@ -17,6 +17,7 @@ mod read;
 mod section;
 mod server;
 mod settings;
+mod shared;
 mod trouble;
 mod walk;
 
@@ -32,5 +33,6 @@ pub use read::*;
 pub use section::*;
 pub use server::*;
 pub use settings::*;
+pub use shared::*;
 pub use trouble::*;
 pub use walk::*;

@@ -80,6 +80,8 @@ pub struct Process {
     pub defines: Vec<(BString, Option<BString>)>,
     /// Loaded modules in load order: identifier and whether linked in.
     pub loaded: Vec<(&'static str, bool)>,
+    /// State of modules across servers.
+    pub shared: super::Shared,
 }
 
 impl Default for Process {
@@ -112,6 +114,14 @@ impl Default for Process {
             macro_quiet: (false, false),
             defines: Vec::new(),
             loaded: Vec::new(),
+            shared: super::Shared::default(),
         }
+    }
+}
+
+impl Process {
+    /// A module's state across servers.
+    pub fn shared<T: Default + Clone + Send + Sync + 'static>(&mut self) -> &mut T {
+        self.shared.edit()
     }
 }

@@ -115,7 +115,7 @@ impl Drop for Slot {
 /// Reads and answers requests as long as there are any in the buffer.
 async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'static Configuration) -> Next {
     let limits = Limits::of(connection.base);
-    let reading = connection.extensions.lock().of::<ReadLimits>().copied().unwrap_or_default();
+    let reading = server::read_limits(connection.base);
     let mut input = Input::new(stream.clone());
     loop {
         let mut r = pool::request(connection, configuration, server::defaults(connection.base));

@@ -223,6 +223,7 @@ impl Hooks {
     }
     /// Makes an output filter known under its name.
     pub fn output_filter(&mut self, filter: &'static Filter) {
+        self.providers.offer(filter.name, filter);
         self.filters.push(filter);
     }
     /// Makes an input filter known under its name.

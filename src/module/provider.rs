@@ -1,8 +1,8 @@
 //! Traits behind which modules offer something to one another.
 
-use crate::config::Cx;
+use crate::config::{Cx, Server};
 use crate::engine::BoxFuture;
-use crate::request::Request;
+use crate::request::{ReadLimits, Request};
 use bstr::{BStr, BString};
 use std::any::Any;
 use std::sync::Arc;
@@ -99,4 +99,9 @@ pub trait LogItem: Sync {
     /// Appends the value, escaped where clients have a hand in it; false where there is none. `argument` is what stood
     /// in braces.
     fn append(&self, out: &mut Vec<u8>, r: &Request, argument: &BStr) -> bool;
+}
+
+/// Offered as `reqtimeout`: what bounds the reading of requests on a server's connections.
+pub trait ReadTimeouts: Sync {
+    fn limits(&self, server: &Server) -> ReadLimits;
 }

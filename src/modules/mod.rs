@@ -1,7 +1,9 @@
 //! Every native module, by Apache's own categories.
 
+pub mod aaa;
 pub mod arch;
 pub mod core;
+pub mod filters;
 pub mod generators;
 pub mod http;
 pub mod loggers;
@@ -24,7 +26,18 @@ pub static REGISTRY: &[&Module] = &[
     &mpm::worker::MODULE,
     &mpm::prefork::MODULE,
     &core::mod_macro::MODULE,
+    &aaa::mod_access_compat::MODULE,
+    &aaa::mod_auth_basic::MODULE,
+    &aaa::mod_authn_core::MODULE,
+    &aaa::mod_authn_file::MODULE,
+    &aaa::mod_authz_core::MODULE,
+    &aaa::mod_authz_host::MODULE,
+    &aaa::mod_authz_user::MODULE,
+    &filters::mod_deflate::MODULE,
+    &filters::mod_filter::MODULE,
+    &filters::mod_reqtimeout::MODULE,
     &generators::mod_autoindex::MODULE,
+    &generators::mod_status::MODULE,
     &http::mod_mime::MODULE,
     &mappers::mod_alias::MODULE,
     &mappers::mod_dir::MODULE,

@@ -13,8 +13,7 @@ pub struct ReadLimit {
     pub min_rate: u32,
 }
 
-/// What bounds the reading of a connection's requests. A module that wants deadlines (mod_reqtimeout) puts this into the
-/// connection's extensions; the wire code keeps to it and answers 408.
+/// What bounds the reading of a connection's requests: the wire code keeps to it and answers 408.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadLimits {
     pub head: ReadLimit,

@@ -19,6 +19,7 @@ mod runtime;
 mod settle;
 mod subrequest;
 pub mod uri;
+pub mod vhost;
 mod walk;
 
 pub use auth::*;
@@ -30,10 +31,11 @@ pub use methods::*;
 pub use mpm::*;
 pub use name::*;
 pub use redirect::{fast_redirect, internal_redirect, internal_redirect_handler};
-pub use runtime::{chains, install};
+pub use runtime::{chains, install, read_limits};
 pub use settle::{die, handle};
 pub(crate) use settle::{process, settle};
 pub use subrequest::*;
+pub use vhost::base_server;
 pub(crate) use walk::memo::defaults;
 pub use walk::{allowed_options, same_sections};
 

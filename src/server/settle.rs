@@ -10,6 +10,7 @@ use bstr::{BStr, BString, ByteSlice};
 /// Runs every phase of a freshly read request and leaves the finished response in it: status, fields, body behind its
 /// filters. What the client sees of it is the protocol's business.
 pub async fn handle(r: &mut Request) {
+    super::vhost::choose(r);
     let chains = super::chains();
     let answer = match phases::run_all(&chains.post_read_request, r).await {
         Answer::Ok => process(r).await,
