@@ -41,4 +41,5 @@ pub static REGISTRY: &[&Module] = &[
     &http::mod_mime::MODULE,
     &mappers::mod_alias::MODULE,
     &mappers::mod_dir::MODULE,
+    &mappers::mod_negotiation::MODULE,
 ];

@@ -183,7 +183,7 @@ fn place_alias(cx: &mut Cx<'_>, real: &BStr, handler: Option<&'static str>) -> O
         return Err(format!("{} cannot occur within <{section}> section", cx.name).into());
     }
     let Some(path) = cx.path.clone() else { return Err("Alias must have two arguments when used globally".into()) };
-    let real = string_expression(real)
+    let real = string_expression(cx, real)
         .map_err(|error| Complaint::from(format!("Cannot parse alias expression '{real}': {error}")))?;
     let fake = word.eq_ignore_ascii_case("Location").then_some(path);
     cx.dir::<AliasDir>().alias = Some(PlaceAlias { real: Arc::new(real), fake, handler });
@@ -218,8 +218,8 @@ fn alias_match(cx: &mut Cx<'_>, pattern: &BStr, real: &BStr) -> Outcome {
     Ok(())
 }
 
-fn string_expression(text: &BStr) -> Result<Expression, String> {
-    Ok(Expression { text: text.into() })
+fn string_expression(cx: &Cx<'_>, text: &BStr) -> Result<Expression, String> {
+    Expression::string(text, Rights { restricted: cx.in_htaccess(), no_vary: false }, cx.providers)
 }
 
 fn compile(pattern: &BStr) -> Result<Arc<Regex>, Complaint> {
@@ -260,7 +260,7 @@ fn redirect(cx: &mut Cx<'_>, first: &BStr, second: Option<&BStr>, third: Option<
         let place = match path {
             None if !status.is_redirect() => Some(PlaceRedirect { status, to: None }),
             Some(url) if status.is_redirect() => {
-                let to = string_expression(url)
+                let to = string_expression(cx, url)
                     .map_err(|error| Complaint::from(format!("Cannot parse redirect expression '{url}': {error}")))?;
                 Some(PlaceRedirect { status, to: Some(Arc::new(to)) })
             }
