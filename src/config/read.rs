@@ -5,8 +5,8 @@
 //! Manual: configuring.html, sections.html.
 
 use super::{
-    At, Commands, Complaint, Cx, MpmKind, ON_READ, Outcome, Override, Place, Process, Providers, Registered, Row,
-    Server, SettingsVec, Trouble, Warning, call, no_children,
+    At, Commands, Complaint, Cx, MpmKind, ON_READ, Outcome, Permit, Place, Process, Providers, Registered, Row, Server,
+    SettingsVec, Trouble, Warning, call, no_children,
 };
 use bstr::{BStr, BString, ByteSlice};
 use httpd_conf::{Command, Lines};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Includes within includes that are followed.
 const INCLUDE_DEPTH: u32 = 128;
 /// Sections within sections that are followed; deeper nesting would cost stack.
-const SECTION_DEPTH: u32 = 256;
+const SECTION_DEPTH: u32 = 100;
 
 /// A directive of the tree.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ pub struct Reader {
     includes: u32,
     sections: u32,
     place: Place,
-    overrides: Override,
+    permit: Permit,
 }
 
 /// Reads the configuration. Warnings gathered until a failure are in the second part of the error.
@@ -138,7 +138,7 @@ impl Reader {
             includes: 0,
             sections: 0,
             place: Place::Main,
-            overrides: Override::ALL,
+            permit: Permit::default(),
         }
     }
 
@@ -227,9 +227,7 @@ impl Reader {
                 text.extend_from_slice(format!(" at line {}: Line too long", line.number).as_bytes());
                 return Err(Complaint::At(At { file: name, line: line.number as u32 }, text));
             }
-            if !line.is_ignored() {
-                lines.push((line.number as u32, line.text.into_owned()));
-            }
+            lines.push((line.number as u32, line.text.into_owned()));
         }
         self.source(name, lines)
     }
@@ -311,6 +309,9 @@ impl Reader {
 
     fn lines_into(&mut self, closer: Option<&str>, open: &mut Vec<Node>) -> Outcome {
         while let Some((line, raw)) = self.next_line() {
+            if matches!(raw.first(), None | Some(b'#')) {
+                continue;
+            }
             if let (Some(closer), true) = (closer, open.is_empty())
                 && let Command::Close { name, closed: true, .. } = Command::split(&raw)
                 && name.eq_ignore_ascii_case(closer.as_bytes())
@@ -414,7 +415,7 @@ impl Reader {
         let mut process = std::mem::take(&mut self.process);
         let mut warnings = std::mem::take(&mut self.warnings);
         let (providers, commands) = (Providers::default(), Commands::default());
-        let (place, overrides) = (self.place, self.overrides);
+        let (place, permit) = (self.place, self.permit.clone());
         let mut cx = Cx {
             directive: row.directive,
             module: row.module.log_name(),
@@ -424,8 +425,8 @@ impl Reader {
             place,
             path: None,
             around: Vec::new(),
-            overrides,
-            override_options: u32::MAX,
+            overrides: permit.overrides,
+            override_options: permit.options,
             limited: u64::MAX,
             server: &mut server,
             dir: &mut dir,
@@ -437,8 +438,16 @@ impl Reader {
             commands: &commands,
             reader: Some(self),
         };
-        let done = match allowed_on_read(&cx) {
+        // In .htaccess the rows that act while reading need their place as all others do.
+        let done = match place != Place::Htaccess || permit.allows(row.directive) {
             true => call(&mut cx, args),
+            false if permit.nonfatal.overridden => {
+                cx.warnings.push(super::forbidden(row.directive));
+                match row.directive.name.strip_prefix('<') {
+                    Some(name) => cx.reading(|reader| reader.skip(name)).and_then(|done| done),
+                    None => Ok(()),
+                }
+            }
             false => Err(Complaint::from([row.directive.name, " not allowed here"].concat())),
         };
         self.process = process;
@@ -523,22 +532,17 @@ impl Reader {
         name: BString,
         commands: &Commands,
         process: &Process,
-        overrides: Override,
+        permit: Permit,
     ) -> (Result<Vec<Node>, Complaint>, Vec<Warning>) {
         let mut reader = Reader::new(Vec::new(), process.server_root.clone());
         reader.commands = commands.clone();
         reader.process.defines = process.defines.clone();
         reader.process.loaded = process.loaded.clone();
         reader.place = Place::Htaccess;
-        reader.overrides = overrides;
+        reader.permit = permit;
         let done = reader.text(name, text);
         (done.map(|()| reader.out.pop().unwrap_or_default()), reader.warnings)
     }
-}
-
-/// In .htaccess the rows that act while reading need their place as all others do.
-fn allowed_on_read(cx: &Cx<'_>) -> bool {
-    cx.place != Place::Htaccess || cx.directive.contexts.has(super::HTACCESS)
 }
 
 impl Cx<'_> {
@@ -569,7 +573,7 @@ impl Complaint {
             other => other,
         }
     }
-    fn text(&self) -> BString {
+    pub(super) fn text(&self) -> BString {
         match self {
             Complaint::Text(text) | Complaint::At(_, text) => text.clone(),
             other => other.to_string().into(),
@@ -657,4 +661,101 @@ fn too_deep(what: &str, path: &Path, depth: u32) -> Complaint {
 /// Which MPM is among the modules.
 pub fn mpm_of(commands: &Commands) -> Option<MpmKind> {
     commands.modules().iter().find_map(|module| module.mpm())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::registered;
+    use crate::modules::REGISTRY;
+
+    fn load(text: &str) -> Result<crate::config::Configuration, String> {
+        let request = Request {
+            server_root: "/".into(),
+            file: "F".into(),
+            text: Some(text.into()),
+            before: vec!["LoadModule mpm_event_module mod_mpm_event.so".into()],
+            ..Request::default()
+        };
+        let shown = |(trouble, _): (Trouble, Vec<Warning>)| trouble.render("httpd").to_string();
+        let tree = read(&request, registered(REGISTRY)).map_err(shown)?;
+        crate::config::compile(tree, Providers::default()).map_err(shown)
+    }
+    fn refused(text: &str) -> String {
+        load(text).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn what_reading_finds_names_its_line() {
+        for (text, shown) in [
+            ("<Directory /x>\nFooBar", "F:1: <Directory> was not closed."),
+            ("</Directory>", "</Directory> without matching <Directory> section"),
+            ("<Directory>\n</Files>", "Expected </Directory> but saw </Files>"),
+            ("<IfModule nope.c>\nFoo", "Expected </IfModule> before end of configuration"),
+            (
+                "LoadModule x",
+                "LoadModule takes two arguments, a module name and the name of a shared object file to load it from",
+            ),
+            (
+                "<IfVersion >= x>\n</IfVersion>",
+                "Version appears to be invalid. It must have the format major[.minor[.patch]] where major, minor and patch are numbers.",
+            ),
+        ] {
+            let refused = refused(text);
+            assert!(refused.starts_with("httpd: Syntax error on line "), "{refused}");
+            assert!(refused.ends_with(shown), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_the_tree_holds_is_refused_in_its_place() {
+        for (text, shown) in [
+            (
+                "\nFooBar",
+                "2 of F:\nInvalid command 'FooBar', perhaps misspelled or defined by a module not included in the server configuration",
+            ),
+            ("KeepAlive x", "1 of F:\nKeepAlive must be On or Off"),
+            ("<Directory /x>\nListen 80\n</Directory>", "2 of F:\nListen not allowed in <Directory> context"),
+            (
+                "<VirtualHost *:80>\nListen 81\n</VirtualHost>",
+                "2 of F:\nListen cannot occur within <VirtualHost> section",
+            ),
+            (
+                "<Location /x>\n<Files a>\n</Files>\n</Location>",
+                "2 of F:\n<Files> cannot occur within <Location> section",
+            ),
+            ("AllowOverride All", "1 of F:\nAllowOverride not allowed here"),
+            (
+                "<Else>\n</Else>",
+                "1 of F:\n<Else> or <ElseIf> section without previous <If> or <ElseIf> section in same scope",
+            ),
+        ] {
+            assert_eq!(refused(text), format!("AH00526: Syntax error on line {shown}"));
+        }
+    }
+
+    #[test]
+    fn defines_conditions_and_macros_act_while_reading() {
+        let text = "LoadModule macro_module mod_macro.so\n<Macro host $name>\n<VirtualHost *:80>\nServerName $name\n\
+                    </VirtualHost>\n</Macro>\nDefine A one.test\n<IfDefine A>\nUse host ${a}\n</IfDefine>\n\
+                    <IfModule !macro_module>\nFooBar\n</IfModule>\nUse host two.test\n";
+        let configuration = load(text).unwrap();
+        let names: Vec<_> = configuration.servers.iter().map(|server| server.name.clone()).collect();
+        assert_eq!(names, [None, Some("one.test".into()), Some("two.test".into())]);
+        assert_eq!(configuration.process.mpm, Some(MpmKind::Event));
+    }
+
+    #[test]
+    fn hosts_inherit_from_the_main_server() {
+        let text = "Timeout 7\nKeepAlive Off\n<VirtualHost *:80>\nKeepAlive On\n</VirtualHost>\nTimeout 9\n";
+        let configuration = load(text).unwrap();
+        let host = &configuration.servers[1];
+        assert_eq!((host.timeout, host.keep_alive), (Some(std::time::Duration::from_secs(9)), Some(true)));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_and_not_followed() {
+        let text = "<IfModule core.c>\n".repeat(5000);
+        assert!(refused(&text).contains("nested deeper"));
+    }
 }

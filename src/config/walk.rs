@@ -22,6 +22,17 @@ pub struct Permit {
     pub nonfatal: super::Nonfatal,
 }
 
+impl Permit {
+    /// Whether a row may stand in .htaccess.
+    pub fn allows(&self, directive: &Directive) -> bool {
+        let listed = || {
+            let list = self.list.as_deref();
+            list.is_some_and(|list| list.iter().any(|name| name.eq_ignore_ascii_case(directive.name.as_bytes())))
+        };
+        directive.contexts.has(HTACCESS) && (self.overrides.meets(directive.overrides) || listed())
+    }
+}
+
 impl Default for Permit {
     fn default() -> Permit {
         Permit { overrides: Override::ALL, options: u32::MAX, list: None, nonfatal: super::Nonfatal::default() }
@@ -68,11 +79,17 @@ impl<'a> Walker<'a> {
         for node in nodes {
             let rows = self.commands.find(&node.name);
             if rows.is_empty() {
-                self.unknown(node, &inner, inner.warnings.len())?;
-                if inner.place == Place::Htaccess {
-                    inner.warnings.push(nonfatal(node, unknown_text(&node.name)));
+                if inner.place == Place::Htaccess && self.permit.nonfatal.unknown {
+                    let mut text = BString::from("AH02296: Unknown directive ");
+                    text.extend_from_slice(&node.name.to_ascii_lowercase());
+                    text.extend_from_slice(
+                        b" perhaps misspelled or defined by a module not included in the server configuration",
+                    );
+                    inner.warnings.push(Warning { module: "core", level: crate::log::Level::Warn, text });
+                    continue;
                 }
-                continue;
+                let at = At { file: node.file.as_ref().clone(), line: node.line };
+                return Err(Complaint::At(at, unknown_text(&node.name)));
             }
             for row in rows {
                 self.directive(
@@ -99,14 +116,6 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    fn unknown(&self, node: &Node, inner: &Inner<'_>, _: usize) -> Outcome {
-        if inner.place == Place::Htaccess && self.permit.nonfatal.unknown {
-            return Ok(());
-        }
-        let at = At { file: node.file.as_ref().clone(), line: node.line };
-        Err(Complaint::At(at, unknown_text(&node.name)))
-    }
-
     #[allow(clippy::too_many_arguments)]
     fn directive(
         &self,
@@ -129,7 +138,7 @@ impl<'a> Walker<'a> {
                 None => format!("{name} not allowed here"),
             };
             if place == Place::Htaccess && self.permit.nonfatal.overridden {
-                warnings.push(nonfatal(node, text.into()));
+                warnings.push(forbidden(row.directive));
                 return Ok(());
             }
             return Err(text.into());
@@ -168,15 +177,7 @@ impl<'a> Walker<'a> {
         match place {
             Place::Main | Place::VirtualHost => allows(SERVER),
             Place::Section => allows(DIRECTORY),
-            Place::Htaccess => {
-                let listed = || {
-                    let list = self.permit.list.as_deref();
-                    list.is_some_and(|list| {
-                        list.iter().any(|name| name.eq_ignore_ascii_case(directive.name.as_bytes()))
-                    })
-                };
-                allows(HTACCESS) && (self.permit.overrides.meets(directive.overrides) || listed())
-            }
+            Place::Htaccess => self.permit.allows(directive),
         }
     }
 }
@@ -187,12 +188,10 @@ pub fn unknown_text(name: &[u8]) -> BString {
     [b"Invalid command '", name, tail].concat().into()
 }
 
-fn nonfatal(node: &Node, text: BString) -> Warning {
-    let mut line = text;
-    line.extend_from_slice(b" in ");
-    line.extend_from_slice(&node.file);
-    line.extend_from_slice(format!(" at line {}", node.line).as_bytes());
-    Warning { module: "core", level: crate::log::Level::Info, text: line }
+/// What `AllowOverride Nonfatal=Override` makes of a directive that is not allowed.
+pub fn forbidden(directive: &Directive) -> Warning {
+    let text = format!("AH02295: {} in .htaccess forbidden by AllowOverride", directive.name);
+    Warning { module: "core", level: crate::log::Level::Warn, text: text.into() }
 }
 
 /// Cuts the arguments as the row's shape asks and calls its setter.

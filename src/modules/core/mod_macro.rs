@@ -83,8 +83,18 @@ fn define(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     if found.lines.is_empty() {
         cx.warn(Level::Warn, text(&[b"AH02799: ", &shown(&found), b": empty contents!"]));
     } else {
+        let mut used = vec![false; found.arguments.len()];
+        for (_, line) in &found.lines {
+            scan(line, &found.arguments, |piece| {
+                if let Piece::Argument(at) = piece
+                    && let Some(used) = used.get_mut(at)
+                {
+                    *used = true;
+                }
+            });
+        }
         for (at, argument) in found.arguments.iter().enumerate() {
-            if !found.lines.iter().any(|(_, line)| line.contains_str(argument)) {
+            if !used.get(at).copied().unwrap_or_default() {
                 let number = (at + 1).to_string();
                 let line = text(&[
                     b"AH02800: ",
@@ -265,27 +275,38 @@ fn recursive(file: &BStr, name: &[u8]) -> bool {
     file.contains_str([b"macro '", name, b"' (defined on line "].concat())
 }
 
-/// Arguments in place of their names: of several that fit at one position the longest, and a value is not looked at
-/// again.
-fn replaced(line: &[u8], arguments: &[BString], values: &[BString]) -> BString {
-    if line.starts_with(b"#") {
-        return line.into();
-    }
-    let mut out = BString::default();
-    let mut at = 0;
-    while let Some(rest) = line.get(at..).filter(|rest| !rest.is_empty()) {
-        let fits = arguments.iter().zip(values).filter(|(name, _)| !name.is_empty() && rest.starts_with(name));
-        match fits.max_by_key(|(name, _)| name.len()) {
-            Some((name, value)) => {
-                out.extend_from_slice(value);
-                at += name.len();
+/// What a line of a macro is made of.
+enum Piece {
+    Byte(u8),
+    /// An argument's position.
+    Argument(usize),
+}
+
+/// Cuts a line at the names of arguments: of several that fit at one position the longest.
+fn scan(line: &[u8], arguments: &[BString], mut take: impl FnMut(Piece)) {
+    let mut rest = if line.starts_with(b"#") { &[] } else { line };
+    while let Some((byte, behind)) = rest.split_first() {
+        let fits = arguments.iter().enumerate().filter(|(_, name)| !name.is_empty() && rest.starts_with(name));
+        match fits.max_by_key(|(_, name)| name.len()) {
+            Some((at, name)) => {
+                take(Piece::Argument(at));
+                rest = rest.get(name.len()..).unwrap_or_default();
             }
             None => {
-                out.push(rest[0]);
-                at += 1;
+                take(Piece::Byte(*byte));
+                rest = behind;
             }
         }
     }
+}
+
+/// Values in place of their arguments; a value is not looked at again.
+fn replaced(line: &[u8], arguments: &[BString], values: &[BString]) -> BString {
+    let mut out = BString::default();
+    scan(line, arguments, |piece| match piece {
+        Piece::Byte(byte) => out.push(byte),
+        Piece::Argument(at) => out.extend_from_slice(values.get(at).map(|value| &value[..]).unwrap_or_default()),
+    });
     out
 }
 
@@ -323,6 +344,6 @@ mod tests {
         let names = ["$a".into(), "$ab".into()];
         let values = ["$ab".into(), "2".into()];
         assert_eq!(replaced(b"x$a $ab $abc", &names, &values), "x$ab 2 2c");
-        assert_eq!(replaced(b"#$a", &names, &values), "#$a");
+        assert_eq!(replaced(b"#$a", &names, &values), "");
     }
 }

@@ -177,7 +177,7 @@ fn address(word: &[u8]) -> Result<(Option<&[u8]>, u16), Complaint> {
         return Err(invalid());
     }
     // `::1` without brackets is a port behind an empty host part.
-    let host = if host.ends_with(b":") { &b""[..] } else { host };
+    let host = if host.ends_with(b":") { &b":"[..] } else { host };
     Ok((Some(host), port(digits)?))
 }
 
@@ -198,7 +198,7 @@ fn listen(cx: &mut Cx<'_>, words: &[Word<'_>]) -> Outcome {
             let name = host.to_str_lossy();
             let found: Vec<SocketAddr> = match name.parse::<IpAddr>() {
                 Ok(ip) => vec![SocketAddr::new(ip, port)],
-                Err(_) if name.is_empty() => Vec::new(),
+                Err(_) if name == ":" => Vec::new(),
                 Err(_) => (name.as_ref(), port).to_socket_addrs().into_iter().flatten().collect(),
             };
             if found.is_empty() {

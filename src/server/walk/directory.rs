@@ -2,7 +2,7 @@
 //! links, splitting off the path info.
 
 use super::{apply, regex_matches};
-use crate::config::{CoreDir, CoreServer, Override, Pattern, Section, fnmatch, options};
+use crate::config::{CoreDir, CoreServer, Pattern, Section, fnmatch, options};
 use crate::log::Level;
 use crate::request::{FileInfo, FileKind, Request, Status};
 use crate::server::file::{lstat, stat};
@@ -109,10 +109,7 @@ fn enter(r: &mut Request, sections: &'static [Arc<Section>], from: usize, len: u
             apply(r, section);
         }
     }
-    let core = r.dir::<CoreDir>();
-    if core.overrides() != Override::NONE || core.override_list.as_ref().is_some_and(|list| !list.is_empty()) {
-        super::htaccess::apply_htaccess(r, len)?;
-    }
+    super::htaccess::apply_htaccess(r, len)?;
     Ok(at)
 }
 

@@ -130,17 +130,13 @@ fn mutex(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
         }
         _ => return Err(format!("Invalid Mutex argument {mechanism} ({MECHANISMS})").into()),
     }
-    let mut named = false;
-    for word in httpd_conf::words(rest) {
-        if word.eq_ignore_ascii_case(b"OmitPID") {
-            continue;
-        }
-        named = true;
-        if !MUTEXES.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes())) {
-            return Err(format!("Mutex type {word} is not valid").into());
-        }
+    let named: Vec<_> = httpd_conf::words(rest).filter(|word| !word.eq_ignore_ascii_case(b"OmitPID")).collect();
+    // The last one is looked at first.
+    let known = |word: &BStr| MUTEXES.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
+    if let Some(word) = named.iter().rev().find(|word| !known(word)) {
+        return Err(format!("Mutex type {word} is not valid").into());
     }
-    if !named && name.eq_ignore_ascii_case(b"none") {
+    if named.is_empty() && name.eq_ignore_ascii_case(b"none") {
         return Err("None is not allowed for mutex type default".into());
     }
     Ok(())

@@ -102,14 +102,14 @@ fn unquoted(word: &BStr) -> BString {
 
 fn if_module(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     let (negated, word) = condition(cx, args)?;
-    let word = if negated { word.into() } else { unquoted(word) };
+    let word = unquoted(word);
     let found = cx.reading(|reader| reader.commands.module(&word).is_some())?;
     cx.keep_if(found != negated)
 }
 
 fn if_define(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     let (negated, word) = condition(cx, args)?;
-    let word = if negated { word.into() } else { unquoted(word) };
+    let word = unquoted(word);
     let found = cx.process.defines.iter().any(|(name, _)| *name == word);
     cx.keep_if(found != negated)
 }

@@ -126,7 +126,7 @@ fn server_alias(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
         return Err("ServerAlias only used in <VirtualHost>".into());
     }
     for word in httpd_conf::words(args).filter(|word| !word.is_empty()) {
-        match fnmatch::is_pattern(&word) {
+        match word.contains(&b'*') || word.contains(&b'?') {
             true => cx.server.wild_aliases.push(word.into_owned()),
             false => cx.server.aliases.push(word.into_owned()),
         }
