@@ -16,6 +16,7 @@ fn request() -> Request {
         kinds: Kinds::default(),
         providers: Default::default(),
         warnings: Vec::new(),
+        commands: Default::default(),
     });
     let local = SocketAddr::from(([127, 0, 0, 1], 80));
     let connection = Arc::new(Connection::new(1, local, local, configuration.main()));

@@ -60,12 +60,10 @@ statuses! {
     415 UNSUPPORTED_MEDIA_TYPE "Unsupported Media Type";
     416 RANGE_NOT_SATISFIABLE "Requested Range Not Satisfiable";
     417 EXPECTATION_FAILED "Expectation Failed";
-    418 IM_A_TEAPOT "I'm A Teapot";
     421 MISDIRECTED_REQUEST "Misdirected Request";
     422 UNPROCESSABLE_ENTITY "Unprocessable Entity";
     423 LOCKED "Locked";
     424 FAILED_DEPENDENCY "Failed Dependency";
-    425 TOO_EARLY "Too Early";
     426 UPGRADE_REQUIRED "Upgrade Required";
     428 PRECONDITION_REQUIRED "Precondition Required";
     429 TOO_MANY_REQUESTS "Too Many Requests";

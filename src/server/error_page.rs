@@ -128,7 +128,10 @@ fn explain(r: &Request, status: Status, out: &mut Vec<u8>) {
             b"</p>\n",
         ]),
         506 => {
-            put(&[b"<p>A variant for the requested resource\n<pre>\n", &escape::html(&r.uri)]);
+            put(&[
+                b"<p>A variant for the requested resource\n<pre>\n",
+                r.notes.get("variant-list").unwrap_or_default(),
+            ]);
             put(&[b"\n</pre>\nis itself a negotiable resource. This indicates a configuration error.</p>\n"]);
         }
         code if !fixed(code).is_empty() => put(&[fixed(code)]),

@@ -46,8 +46,7 @@ pub(crate) async fn settle(r: &mut Request, answer: Answer) {
 
 /// Ends a request with an error or redirect status: by its ErrorDocument or by our own page.
 pub async fn die(r: &mut Request, status: Status) {
-    let mut status =
-        if status.line().is_some() || (400..600).contains(&status.0) { status } else { Status::INTERNAL_SERVER_ERROR };
+    let mut status = if status.line().is_some() { status } else { Status::INTERNAL_SERVER_ERROR };
     let mut recursive = None;
     let mut action = None;
     if r.status != Status::OK || failing(r) {
