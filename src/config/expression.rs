@@ -1,18 +1,261 @@
-//! Expressions of the configuration (ap_expr), compiled.
+//! Expressions of the configuration (ap_expr), compiled: names resolved, patterns and address ranges parsed.
+//!
+//! The grammar is the parser crate's; what the names mean for a request is `crate::server::expression`'s.
+//! Manual: expr.html.
 
 use super::Providers;
-use bstr::{BStr, BString};
+use crate::sys::regex::{Flags, Regex};
+use bstr::{BStr, BString, ByteSlice};
+use httpd_conf::expr::{self, Condition, ConditionKind, List, Part, Use, Word};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+pub use httpd_conf::expr::Comparison;
 
 /// A compiled condition or string expression.
 #[derive(Clone, Debug)]
 pub struct Expression {
-    pub text: BString,
+    text: BString,
+    root: Root,
+    /// Request headers that are read do not get into Vary.
+    pub no_vary: bool,
+}
+
+/// What an expression evaluates to.
+#[derive(Clone, Debug)]
+pub enum Root {
+    Condition(Test),
+    Text(Text),
+}
+
+/// A condition.
+#[derive(Clone, Debug)]
+pub enum Test {
+    Constant(bool),
+    Not(Box<Test>),
+    And(Vec<Test>),
+    Or(Vec<Test>),
+    Unary(Unary, Text),
+    /// `-R`, `-ipmatch`; without a left side it is the client's address.
+    Address(Option<Text>, Network),
+    Wildcard {
+        text: Text,
+        pattern: Text,
+        /// `-fnmatch`: wildcards do not match slashes.
+        path: bool,
+        ignore_case: bool,
+    },
+    Integer(Comparison, Text, Text),
+    Text(Comparison, Text, Text),
+    In(Text, Vec<Text>),
+    Match {
+        subject: Text,
+        regex: Arc<Regex>,
+        negated: bool,
+    },
+}
+
+/// A string: its pieces' values, one after the other.
+#[derive(Clone, Debug, Default)]
+pub struct Text(pub Vec<Piece>);
+
+#[derive(Clone, Debug)]
+pub enum Piece {
+    Literal(BString),
+    Backref(u8),
+    Variable(Variable),
+    Function(Function, Text),
+}
+
+macro_rules! names {
+    ($(#[$doc:meta])* $kind:ident { $($($word:literal)|+ => $variant:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[allow(missing_docs)]
+        pub enum $kind { $($variant,)* }
+        impl $kind {
+            /// What a name stands for; case does not matter.
+            pub fn named(name: &[u8]) -> Option<$kind> {
+                const NAMES: &[(&str, $kind)] = &[$($(($word, $kind::$variant),)+)*];
+                NAMES.iter().find(|(word, _)| word.as_bytes().eq_ignore_ascii_case(name)).map(|(_, kind)| *kind)
+            }
+        }
+    };
+}
+
+names! {
+    /// `%{NAME}`.
+    Variable {
+        "HTTP_ACCEPT" => HttpAccept,
+        "HTTP_COOKIE" => HttpCookie,
+        "HTTP_FORWARDED" => HttpForwarded,
+        "HTTP_HOST" => HttpHost,
+        "HTTP_PROXY_CONNECTION" => HttpProxyConnection,
+        "HTTP_REFERER" => HttpReferer,
+        "HTTP_USER_AGENT" => HttpUserAgent,
+        "REQUEST_METHOD" => RequestMethod,
+        "REQUEST_SCHEME" => RequestScheme,
+        "REQUEST_URI" => RequestUri,
+        "DOCUMENT_URI" => DocumentUri,
+        "REQUEST_FILENAME" => RequestFilename,
+        "SCRIPT_FILENAME" => ScriptFilename,
+        "LAST_MODIFIED" => LastModified,
+        "SCRIPT_USER" => ScriptUser,
+        "SCRIPT_GROUP" => ScriptGroup,
+        "PATH_INFO" => PathInfo,
+        "QUERY_STRING" => QueryString,
+        "IS_SUBREQ" => IsSubreq,
+        "THE_REQUEST" => TheRequest,
+        "REMOTE_ADDR" => RemoteAddr,
+        "REMOTE_PORT" => RemotePort,
+        "REMOTE_HOST" => RemoteHost,
+        "REMOTE_USER" => RemoteUser,
+        "REMOTE_IDENT" => RemoteIdent,
+        "SERVER_NAME" => ServerName,
+        "SERVER_PORT" => ServerPort,
+        "SERVER_ADMIN" => ServerAdmin,
+        "SERVER_PROTOCOL" => ServerProtocol,
+        "DOCUMENT_ROOT" => DocumentRoot,
+        "AUTH_TYPE" => AuthType,
+        "CONTENT_TYPE" => ContentType,
+        "HANDLER" => Handler,
+        "HTTP2" => Http2,
+        "HTTPS" => Https,
+        "IPV6" => Ipv6,
+        "REQUEST_STATUS" => RequestStatus,
+        "REQUEST_LOG_ID" => RequestLogId,
+        "CONN_LOG_ID" => ConnLogId,
+        "CONN_REMOTE_ADDR" => ConnRemoteAddr,
+        "CONTEXT_PREFIX" => ContextPrefix,
+        "CONTEXT_DOCUMENT_ROOT" => ContextDocumentRoot,
+        "TIME_YEAR" => TimeYear,
+        "TIME_MON" => TimeMon,
+        "TIME_DAY" => TimeDay,
+        "TIME_HOUR" => TimeHour,
+        "TIME_MIN" => TimeMin,
+        "TIME_SEC" => TimeSec,
+        "TIME_WDAY" => TimeWday,
+        "TIME" => Time,
+        "SERVER_SOFTWARE" => ServerSoftware,
+        "API_VERSION" => ApiVersion,
+    }
+}
+
+names! {
+    /// `name(word)`, `%{name:string}`.
+    Function {
+        "req" | "http" => Req,
+        "req_novary" => ReqNoVary,
+        "resp" => Resp,
+        "reqenv" => ReqEnv,
+        "osenv" => OsEnv,
+        "note" => Note,
+        "env" => Env,
+        "tolower" => ToLower,
+        "toupper" => ToUpper,
+        "escape" => Escape,
+        "unescape" => Unescape,
+        "base64" => Base64,
+        "unbase64" => Unbase64,
+        "md5" => Md5,
+        "sha1" => Sha1,
+        "file" => File,
+        "filesize" => FileSize,
+        "ldap" => Ldap,
+    }
+}
+
+/// `-x word`; case matters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unary {
+    Directory,
+    Exists,
+    RegularFile,
+    NotEmptyFile,
+    Symlink,
+    Executable,
+    /// `-F`: a file that a subrequest may have.
+    AccessibleFile,
+    /// `-U`, `-A`: a URL that a subrequest may have.
+    AccessibleUrl,
+    NotEmpty,
+    Empty,
+    /// `-T`
+    Truth,
+}
+
+impl Unary {
+    fn named(name: &[u8]) -> Option<Unary> {
+        Some(match name {
+            b"d" => Unary::Directory,
+            b"e" => Unary::Exists,
+            b"f" => Unary::RegularFile,
+            b"s" => Unary::NotEmptyFile,
+            b"h" | b"L" => Unary::Symlink,
+            b"x" => Unary::Executable,
+            b"F" => Unary::AccessibleFile,
+            b"U" | b"A" => Unary::AccessibleUrl,
+            b"n" => Unary::NotEmpty,
+            b"z" => Unary::Empty,
+            b"T" => Unary::Truth,
+            _ => return None,
+        })
+    }
+}
+
+/// An address range: `10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `10.1`, `2001:db8::/32`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Network {
+    address: IpAddr,
+    mask: u128,
+}
+
+impl Network {
+    /// Reads a range; None is Apache's "parsing of subnet/netmask failed".
+    pub fn parse(text: &[u8]) -> Option<Network> {
+        let text = text.to_str().ok()?;
+        let (address, mask) = text.split_once('/').map_or((text, None), |(address, mask)| (address, Some(mask)));
+        if let Ok(address) = address.parse::<Ipv6Addr>() {
+            let bits = mask.map_or(Some(128), |mask| mask.parse().ok())?;
+            return Network::of(IpAddr::V6(address), bits, 128);
+        }
+        let parts: Vec<u8> = address
+            .strip_suffix('.')
+            .unwrap_or(address)
+            .split('.')
+            .map(|part| part.parse().ok().filter(|_| part.bytes().all(|byte| byte.is_ascii_digit())))
+            .collect::<Option<_>>()?;
+        let mut octets = [0; 4];
+        octets.get_mut(..parts.len())?.copy_from_slice(&parts);
+        let ip = IpAddr::V4(Ipv4Addr::from(octets));
+        match mask {
+            None => Network::of(ip, 8 * parts.len() as u32, 32),
+            Some(mask) => match mask.parse::<Ipv4Addr>() {
+                Ok(mask) => Some(Network { address: ip, mask: u128::from(u32::from(mask)) }),
+                Err(_) => Network::of(ip, mask.parse().ok()?, 32),
+            },
+        }
+    }
+    fn of(address: IpAddr, bits: u32, width: u32) -> Option<Network> {
+        let ones = |bits: u32| 1u128.checked_shl(bits).map_or(u128::MAX, |one| one - 1);
+        let free = width.checked_sub(bits)?;
+        Some(Network { address, mask: ones(width) & !ones(free) })
+    }
+    /// Whether `ip` lies in it; IPv4 in IPv6's clothes counts as IPv4.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let number = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => u128::from(u32::from(ip)),
+            IpAddr::V6(ip) => u128::from(ip),
+        };
+        let ip = ip.to_canonical();
+        ip.is_ipv4() == self.address.is_ipv4() && number(ip) & self.mask == number(self.address) & self.mask
+    }
 }
 
 /// What an expression may do where it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
-    /// Operators and functions that look at the file system are refused (.htaccess, mod_include).
+    /// Functions that read files are refused (.htaccess, mod_include).
     pub restricted: bool,
     /// Reading a request header does not add it to Vary.
     pub no_vary: bool,
@@ -27,11 +270,160 @@ impl Rights {
 
 impl Expression {
     /// Compiles a condition; the error's text is Apache's.
-    pub fn condition(text: &BStr, _: Rights, _: &Providers) -> Result<Expression, String> {
-        Ok(Expression { text: text.into() })
+    pub fn condition(text: &BStr, rights: Rights, _: &Providers) -> Result<Expression, String> {
+        let condition = expr::parse_condition(text, |used| check(used, rights.restricted)).map_err(refused)?;
+        Ok(Expression { text: text.into(), root: Root::Condition(Test::resolve(condition)?), no_vary: rights.no_vary })
     }
     /// Compiles a string with `%{...}` in it; the error's text is Apache's.
-    pub fn string(text: &BStr, _: Rights, _: &Providers) -> Result<Expression, String> {
-        Ok(Expression { text: text.into() })
+    pub fn string(text: &BStr, rights: Rights, _: &Providers) -> Result<Expression, String> {
+        let word = expr::parse_string(text, |used| check(used, rights.restricted)).map_err(refused)?;
+        Ok(Expression { text: text.into(), root: Root::Text(Text::resolve(word)?), no_vary: rights.no_vary })
+    }
+    /// As written.
+    pub fn text(&self) -> &BStr {
+        self.text.as_bstr()
+    }
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+}
+
+fn refused(error: expr::ParseError) -> String {
+    error.message().to_string()
+}
+
+const NO_NETWORK: &str = "parsing of subnet/netmask failed";
+
+/// What the parser asks of every name it meets.
+fn check(used: Use<'_>, restricted: bool) -> Result<(), BString> {
+    let network = |operator: &str, argument: &Word| match argument.as_constant() {
+        None => Err(BString::from(format!("-{operator} requires subnet/netmask as constant argument"))),
+        Some(text) => Network::parse(text).map(|_| ()).ok_or_else(|| NO_NETWORK.into()),
+    };
+    let known = match used {
+        Use::Variable(name) => Variable::named(name).is_some(),
+        Use::Function { name, .. } => match Function::named(name) {
+            Some(Function::File | Function::FileSize) if restricted => {
+                return Err(format!("{name} not available in restricted context").into());
+            }
+            function => function.is_some(),
+        },
+        Use::ListFunction { .. } => false,
+        Use::Unary { name, argument } if name == "R" => return network("R", argument),
+        Use::Unary { name, .. } => Unary::named(name).is_some(),
+        Use::Binary { name, right, .. } if name.eq_ignore_ascii_case(b"ipmatch") => return network("ipmatch", right),
+        Use::Binary { name, .. } => {
+            [&b"strmatch"[..], b"strcmatch", b"fnmatch"].iter().any(|known| name.eq_ignore_ascii_case(known))
+        }
+        Use::Regex(regex) => compile(regex).is_ok(),
+    };
+    if known { Ok(()) } else { Err(used.does_not_exist()) }
+}
+
+fn compile(regex: &expr::Regex) -> Result<Regex, String> {
+    let flags = Flags { icase: regex.ignore_case, ..Flags::default() };
+    Regex::new(&regex.pattern, flags).map_err(|_| "Failed to compile regular expression".to_owned())
+}
+
+impl Test {
+    fn resolve(condition: Condition) -> Result<Test, String> {
+        let all = |conditions: Vec<Condition>| conditions.into_iter().map(Test::resolve).collect::<Result<_, _>>();
+        let unknown = |name: BString| format!("'{name}' does not exist");
+        Ok(match condition.kind {
+            ConditionKind::Constant(value) => Test::Constant(value),
+            ConditionKind::Not(inner) => Test::Not(Box::new(Test::resolve(*inner)?)),
+            ConditionKind::And(conditions) => Test::And(all(conditions)?),
+            ConditionKind::Or(conditions) => Test::Or(all(conditions)?),
+            ConditionKind::Unary { name, argument } if name == "R" => Test::Address(None, network(&argument)?),
+            ConditionKind::Unary { name, argument } => {
+                Test::Unary(Unary::named(&name).ok_or_else(|| unknown(name))?, Text::resolve(argument)?)
+            }
+            ConditionKind::Binary { name, left, right } => match name.to_ascii_lowercase().as_slice() {
+                b"ipmatch" => Test::Address(Some(Text::resolve(left)?), network(&right)?),
+                lower @ (b"strmatch" | b"strcmatch" | b"fnmatch") => Test::Wildcard {
+                    text: Text::resolve(left)?,
+                    pattern: Text::resolve(right)?,
+                    path: lower == b"fnmatch",
+                    ignore_case: lower == b"strcmatch",
+                },
+                _ => return Err(unknown(name)),
+            },
+            ConditionKind::Integer { comparison, left, right } => {
+                Test::Integer(comparison, Text::resolve(left)?, Text::resolve(right)?)
+            }
+            ConditionKind::Text { comparison, left, right } => {
+                Test::Text(comparison, Text::resolve(left)?, Text::resolve(right)?)
+            }
+            ConditionKind::In { needle, list: List::Words(words) } => {
+                let words = words.into_iter().map(Text::resolve).collect::<Result<_, _>>()?;
+                Test::In(Text::resolve(needle)?, words)
+            }
+            ConditionKind::In { list: List::Function { name, .. }, .. } => return Err(unknown(name)),
+            ConditionKind::Match { subject, regex, negated } => {
+                Test::Match { subject: Text::resolve(subject)?, regex: Arc::new(compile(&regex)?), negated }
+            }
+        })
+    }
+}
+
+fn network(word: &Word) -> Result<Network, String> {
+    word.as_constant().and_then(|text| Network::parse(text)).ok_or_else(|| NO_NETWORK.to_owned())
+}
+
+impl Text {
+    fn resolve(word: Word) -> Result<Text, String> {
+        let piece = |part: Part| {
+            Ok(match part {
+                Part::Text(text) => Piece::Literal(text),
+                Part::Backref(number) => Piece::Backref(number),
+                Part::Variable { name, .. } => {
+                    Piece::Variable(Variable::named(&name).ok_or_else(|| format!("Variable '{name}' does not exist"))?)
+                }
+                Part::Function { name, argument, .. } => Piece::Function(
+                    Function::named(&name).ok_or_else(|| format!("Function '{name}' does not exist"))?,
+                    Text::resolve(argument)?,
+                ),
+            })
+        };
+        Ok(Text(word.parts.into_iter().map(piece).collect::<Result<_, String>>()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Expression::condition(text.into(), Rights { restricted: true, no_vary: false }, &Providers::default())
+            .unwrap_err()
+    }
+
+    #[test]
+    fn refuses_as_apache_does() {
+        assert_eq!(error("-R 'abc'"), NO_NETWORK);
+        assert_eq!(error("'a' -ipmatch '1.2.3.4/99'"), NO_NETWORK);
+        assert_eq!(error("-R %{REMOTE_ADDR}"), "-R requires subnet/netmask as constant argument");
+        assert_eq!(error("%{FOO} == 'a'"), "Variable 'FOO' does not exist");
+        assert_eq!(error("'a' in foo('b')"), "List-returning function 'foo' does not exist");
+        assert_eq!(error("'a' -xyz 'b'"), "Binary operator '-xyz' does not exist");
+        assert_eq!(error("'a' =~ /(/"), "Failed to compile regular expression");
+        assert_eq!(error("file('/x') == ''"), "file not available in restricted context");
+        assert_eq!(error("filesize('/x') == ''"), "filesize not available in restricted context");
+        assert!(
+            Expression::condition("file('/x') == '' && -x '/x'".into(), Rights::default(), &Providers::default())
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn networks() {
+        let within = |range: &str, ip: &str| Network::parse(range.as_bytes()).unwrap().contains(ip.parse().unwrap());
+        assert!(within("127.0", "127.0.5.6") && !within("127.0", "127.1.0.0"));
+        assert!(within("127.0.0.0/255.0.0.0", "127.9.9.9"));
+        assert!(within("10.0.0.0/8", "::ffff:10.1.2.3") && within("0.0.0.0/0", "9.9.9.9"));
+        assert!(within("2001:db8::/32", "2001:db8:1::1") && !within("::1", "127.0.0.1"));
+        for bad in ["", "1.2.3.4.5", "1.2.3.4/33", "256.1.1.1", "::1/129", "a"] {
+            assert!(Network::parse(bad.as_bytes()).is_none(), "{bad}");
+        }
     }
 }

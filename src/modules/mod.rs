@@ -8,6 +8,7 @@ pub mod generators;
 pub mod http;
 pub mod loggers;
 pub mod mappers;
+pub mod metadata;
 pub mod mpm;
 
 use crate::module::Module;
@@ -42,4 +43,6 @@ pub static REGISTRY: &[&Module] = &[
     &mappers::mod_alias::MODULE,
     &mappers::mod_dir::MODULE,
     &mappers::mod_negotiation::MODULE,
+    &metadata::mod_env::MODULE,
+    &metadata::mod_setenvif::MODULE,
 ];

@@ -57,6 +57,26 @@ impl Captures {
     }
 }
 
+impl Captures {
+    /// Appends `template` with `$0` to `$9` replaced by the groups; a backslash makes the octet behind it plain.
+    pub fn substitute(&self, out: &mut Vec<u8>, template: &[u8], subject: &[u8]) {
+        let mut rest = template.iter().copied().peekable();
+        while let Some(byte) = rest.next() {
+            match (byte, rest.peek()) {
+                (b'$', Some(digit @ b'0'..=b'9')) => {
+                    out.extend_from_slice(self.get(subject, usize::from(digit - b'0')).unwrap_or_default());
+                    rest.next();
+                }
+                (b'\\', Some(plain)) => {
+                    out.push(*plain);
+                    rest.next();
+                }
+                _ => out.push(byte),
+            }
+        }
+    }
+}
+
 struct Scratch {
     data: *mut pcre2_match_data_8,
     context: *mut pcre2_match_context_8,
@@ -268,6 +288,15 @@ mod tests {
         assert_eq!(captures.get(subject, 2), None);
         assert_eq!(captures.get(subject, 3), Some(&b":1"[..]));
         assert_eq!(regex.names(), [(b"user".to_vec(), 1)]);
+    }
+
+    #[test]
+    fn groups_are_put_into_templates() {
+        let regex = Regex::new(b"(x.)t?", Flags::default()).unwrap();
+        let captures = regex.captures(b"/x.txt").unwrap();
+        let mut out = Vec::new();
+        captures.substitute(&mut out, br"$0-$1-$2-$$-$-\$1\0&$", b"/x.txt");
+        assert_eq!(out, b"x.t-x.--$$-$-$10&$");
     }
 
     #[test]

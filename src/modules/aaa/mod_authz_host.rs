@@ -117,7 +117,7 @@ impl AuthzProvider for Host {
 }
 
 fn arguments_of(parsed: &Arc<dyn Any + Send + Sync>) -> BString {
-    parsed.downcast_ref::<Expression>().map(|expression| expression.text.clone()).unwrap_or_default()
+    parsed.downcast_ref::<Expression>().map(|expression| expression.text().to_owned()).unwrap_or_default()
 }
 
 fn evaluated(r: &mut Request, parsed: &Arc<dyn Any + Send + Sync>, what: &str) -> Option<BString> {

@@ -157,7 +157,7 @@ fn custom_log(cx: &mut Cx<'_>, destination: Word<'_>, look: Word<'_>, clause: Op
     Ok(())
 }
 
-fn condition(cx: &mut Cx<'_>, clause: &[u8]) -> Result<Condition, Complaint> {
+fn condition(cx: &Cx<'_>, clause: &[u8]) -> Result<Condition, Complaint> {
     let starts = |word: &str| clause.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()));
     if starts("env=") {
         let name = clause.get(4..).unwrap_or_default();
@@ -333,7 +333,7 @@ fn log_transaction(r: &mut Request) -> Answer {
 }
 
 impl Condition {
-    fn holds(&self, r: &Request) -> bool {
+    fn holds(&self, r: &mut Request) -> bool {
         match self {
             Condition::Always => true,
             Condition::Env { name, set } => r.env.contains(name) == *set,

@@ -1,0 +1,4 @@
+//! Facts about requests that other modules and scripts go by.
+
+pub mod mod_env;
+pub mod mod_setenvif;
