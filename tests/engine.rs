@@ -1,9 +1,12 @@
 //! The engine: both ways of running, blocking beside static traffic, timers, the watchdog.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use pinion::engine::{self, Listener, Notify, Semaphore, Stream, alone, event};
+use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -13,6 +16,17 @@ fn listener() -> (OwnedFd, std::net::SocketAddr) {
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
     (listener.into(), address)
+}
+
+/// Runs `main` in a loop of its own; a panic in it is the test's.
+fn in_a_loop(main: impl Future<Output = ()> + Send + 'static) {
+    let (done, ended) = mpsc::channel();
+    let main = async move {
+        main.await;
+        done.send(()).unwrap();
+    };
+    event::run(event::Options::default(), main).unwrap();
+    ended.try_recv().expect("the task panicked");
 }
 
 async fn echo(stream: Stream) {
@@ -130,7 +144,7 @@ fn timers_keep_their_order_and_length() {
         assert!(begin.elapsed() >= Duration::from_millis(95));
     }
     alone::run(check());
-    event::run(event::Options::default(), check()).unwrap();
+    in_a_loop(check());
 }
 
 #[test]
@@ -206,10 +220,43 @@ fn a_semaphore_serves_in_order_and_a_notification_reaches_all() {
     assert_eq!(*order.lock(), [0, 1, 2, 3, 4]);
 }
 
+fn cat() -> Command {
+    let mut command = Command::new("cat");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+/// A child process that is dropped before its end is killed with all its kin, and no zombie stays.
+#[test]
+fn a_dropped_program_is_gone() {
+    async fn check() {
+        // The grandchild holds the pipe's other end: it closes when both are gone.
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $$; sleep 1000 & sleep 1000"]).stdout(Stdio::piped());
+        let mut child = engine::Child::spawn_group(&mut command).unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let mut buffer = [0; 64];
+        let read = stdout.read(&mut buffer).await.unwrap();
+        let pid = std::str::from_utf8(&buffer[..read]).unwrap().trim().to_owned();
+        assert_eq!(pid, child.id().to_string());
+        drop(child);
+        let end = engine::timeout(Duration::from_secs(20), stdout.read(&mut buffer)).await;
+        assert_eq!(end.expect("somebody lives on").unwrap(), 0);
+        let gone = async {
+            while std::path::Path::new("/proc").join(&pid).exists() {
+                engine::yield_now().await;
+            }
+        };
+        engine::timeout(Duration::from_secs(20), gone).await.expect("a zombie stays");
+    }
+    alone::run(check());
+    in_a_loop(check());
+}
+
 #[test]
 fn a_program_runs_beside_the_loop() {
     let main = async {
-        let mut child = engine::Child::spawn(std::process::Command::new("cat").env_clear()).unwrap();
+        let mut child = engine::Child::spawn(cat().env_clear()).unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         stdin.write_all(b"through a pipe").await.unwrap();
         drop(stdin);
@@ -218,5 +265,5 @@ fn a_program_runs_beside_the_loop() {
         assert_eq!(&buffer[..read], b"through a pipe");
         assert!(child.wait().await.unwrap().success());
     };
-    event::run(event::Options::default(), main).unwrap();
+    in_a_loop(main);
 }

@@ -1,30 +1,24 @@
-//! The loop of one process: leader and followers.
-//!
-//! One thread at a time is the leader: it waits for events and polls tasks itself, so that a request is served without a
-//! hand-over. When a task is about to block, the leader passes the loop on to a follower first; the watchdog does the
-//! same for a task that does not return. Whose term it is says `epoch`: a thread that finds another epoch than its own
-//! leads no more and becomes a follower.
+//! The loop of one process: what its threads share, and how it is run.
 
 use super::io::Sources;
+use super::leader::{Followers, work};
 use super::task::Task;
 use super::timer::Timers;
 use super::{BoxFuture, clock, watchdog};
 use mio::{Events, Poll, Token};
-use parking_lot::{Condvar, Mutex};
-use std::cell::RefCell;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+pub(super) use super::leader::current;
 
 /// Token of the waker, beyond any source's.
 pub(super) const WAKE: Token = Token(usize::MAX);
-/// Tasks that are polled before events are looked at again.
-const BATCH: usize = 128;
-/// A follower without work for so long ends.
-const FOLLOWER_IDLE: Duration = Duration::from_secs(10);
 
 /// How to run a loop.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +37,6 @@ impl Default for Options {
 
 /// What all threads of a loop share.
 pub(super) struct Shared {
-    options: Options,
     ready: Mutex<VecDeque<Arc<Task>>>,
     /// Length of `ready`, to look at without its lock.
     ready_len: AtomicUsize,
@@ -55,38 +48,11 @@ pub(super) struct Shared {
     sleeping: AtomicBool,
     pub(super) sources: Sources,
     pub(super) timers: Mutex<Timers>,
-    pub(super) epoch: AtomicU64,
-    followers: Mutex<Followers>,
-    promoted: Condvar,
+    pub(super) followers: Followers,
     tasks: AtomicUsize,
     stop: AtomicBool,
     main_done: AtomicBool,
     pub(super) pulse: watchdog::Pulse,
-}
-
-#[derive(Default)]
-struct Followers {
-    idle: usize,
-    threads: usize,
-    /// Epoch that an idle follower is to lead.
-    offer: Option<u64>,
-}
-
-/// This thread's part in a loop.
-pub(super) struct Part {
-    pub(super) shared: Arc<Shared>,
-    /// The term in which it leads; it leads while the loop's epoch is the same.
-    epoch: u64,
-    blocking: bool,
-}
-
-thread_local! {
-    static PART: RefCell<Option<Part>> = const { RefCell::new(None) };
-}
-
-/// The loop that drives the current thread, if any.
-pub(super) fn current() -> Option<Arc<Shared>> {
-    PART.with_borrow(|part| part.as_ref().map(|part| part.shared.clone()))
 }
 
 impl Shared {
@@ -106,7 +72,7 @@ impl Shared {
         }
     }
 
-    fn pop(&self) -> Option<Arc<Task>> {
+    pub(super) fn pop(&self) -> Option<Arc<Task>> {
         if self.ready_len.load(Ordering::Relaxed) == 0 {
             return None;
         }
@@ -121,139 +87,65 @@ impl Shared {
         self.push(Task::new(self.clone(), future));
     }
 
-    fn over(&self) -> bool {
+    /// Asked to end, whatever tasks are left.
+    pub(super) fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn over(&self) -> bool {
         self.stop.load(Ordering::Acquire)
             || (self.main_done.load(Ordering::Acquire) && self.tasks.load(Ordering::Acquire) == 0)
     }
 
-    /// Passes the loop on to a follower, if the term is still `epoch` and a follower can be had.
-    pub(super) fn pass_on(self: &Arc<Shared>, epoch: u64) -> bool {
-        let mut followers = self.followers.lock();
-        if self.epoch.load(Ordering::Acquire) != epoch || followers.offer.is_some() {
-            return false;
-        }
-        let next = epoch + 1;
-        if followers.idle > 0 {
-            followers.offer = Some(next);
-            self.epoch.store(next, Ordering::Release);
-            self.promoted.notify_one();
-            return true;
-        }
-        if followers.threads >= self.options.max_threads {
-            return false;
-        }
-        let shared = self.clone();
-        let thread = std::thread::Builder::new().name("follower".into());
-        if thread.spawn(move || work(&shared, Some(next), false)).is_err() {
-            return false;
-        }
-        followers.threads += 1;
-        self.epoch.store(next, Ordering::Release);
-        true
+    /// Counts the end of a task; true if it was the loop's end too.
+    pub(super) fn done(&self) -> bool {
+        self.tasks.fetch_sub(1, Ordering::AcqRel) == 1 && self.over()
     }
 
-    /// Waits for an offer to lead. None: the loop is over, or this thread is not needed any more.
-    fn follow(&self, keep: bool) -> Option<u64> {
-        let mut followers = self.followers.lock();
-        followers.idle += 1;
-        loop {
-            if let Some(epoch) = followers.offer.take() {
-                followers.idle -= 1;
-                return Some(epoch);
-            }
-            if self.over() {
-                followers.idle -= 1;
-                return None;
-            }
-            let waited = self.promoted.wait_for(&mut followers, FOLLOWER_IDLE);
-            if waited.timed_out() && !keep && followers.offer.is_none() && followers.idle > 1 {
-                followers.idle -= 1;
-                followers.threads -= 1;
-                return None;
-            }
-        }
-    }
-
-    fn finish(&self) {
-        let guard = self.followers.lock();
-        self.promoted.notify_all();
-        drop(guard);
+    /// Tells all threads that the loop is over.
+    pub(super) fn finish(&self) {
+        self.followers.dismiss();
         let _ = self.waker.wake();
     }
-}
 
-/// A thread's life: leading, following, leading again.
-fn work(shared: &Arc<Shared>, first: Option<u64>, keep: bool) {
-    PART.set(Some(Part { shared: shared.clone(), epoch: 0, blocking: false }));
-    let mut term = first;
-    loop {
-        match term.take().or_else(|| shared.follow(keep)) {
-            None => break,
-            Some(epoch) => {
-                PART.with_borrow_mut(|part| {
-                    if let Some(part) = part {
-                        part.epoch = epoch;
-                    }
-                });
-                lead(shared, epoch);
-                clock::end_turn();
-            }
-        }
-        if shared.over() {
-            shared.finish();
-            break;
-        }
-    }
-    PART.set(None);
-}
-
-/// Leads until the term ends or the loop is over.
-fn lead(shared: &Arc<Shared>, epoch: u64) {
-    let mut expired = Vec::new();
-    loop {
-        clock::begin_turn();
-        for _ in 0..BATCH {
-            let Some(task) = shared.pop() else { break };
-            shared.pulse.enter();
-            let done = task.run();
-            if done && shared.tasks.fetch_sub(1, Ordering::AcqRel) == 1 && shared.over() {
+    /// Drops the tasks that are left: each is held by the line, a timer or a descriptor that it waits for.
+    fn disband(&self) {
+        loop {
+            let ready = std::mem::take(&mut *self.ready.lock());
+            let mut wakers = self.timers.lock().disband();
+            wakers.append(&mut self.sources.disband());
+            if ready.is_empty() && wakers.is_empty() {
                 return;
             }
-            if shared.epoch.load(Ordering::Acquire) != epoch {
-                return;
+            ready.iter().for_each(|task| task.discard());
+            for waker in &wakers {
+                waker.wake_by_ref();
             }
         }
-        shared.pulse.leave();
-        if shared.over() {
-            return;
-        }
-        wait(shared, &mut expired);
     }
-}
 
-/// Waits for events or the next timer and wakes whom they concern.
-fn wait(shared: &Shared, expired: &mut Vec<std::task::Waker>) {
-    let mut guard = shared.poll.lock();
-    let (poll, events) = &mut *guard;
-    shared.sleeping.store(true, Ordering::SeqCst);
-    let timeout = if shared.ready_len.load(Ordering::SeqCst) > 0 || shared.over() {
-        Some(Duration::ZERO)
-    } else {
-        shared.timers.lock().next().map(|at| at.saturating_duration_since(std::time::Instant::now()))
-    };
-    let result = poll.poll(events, timeout);
-    shared.sleeping.store(false, Ordering::SeqCst);
-    shared.pulse.wake_watchdog();
-    let now = clock::begin_turn();
-    if result.is_ok() {
-        for event in events.iter().filter(|event| event.token() != WAKE) {
-            shared.sources.dispatch(event);
+    /// Waits for events or the next timer and wakes whom they concern.
+    pub(super) fn wait(&self, expired: &mut Vec<Waker>) {
+        let mut guard = self.poll.lock();
+        let (poll, events) = &mut *guard;
+        self.sleeping.store(true, Ordering::SeqCst);
+        let timeout = if self.ready_len.load(Ordering::SeqCst) > 0 || self.over() {
+            Some(Duration::ZERO)
+        } else {
+            self.timers.lock().next().map(|at| at.saturating_duration_since(Instant::now()))
+        };
+        let result = poll.poll(events, timeout);
+        self.sleeping.store(false, Ordering::SeqCst);
+        self.pulse.begin_turn();
+        let now = clock::begin_turn();
+        if result.is_ok() {
+            self.sources.dispatch(events);
         }
-    }
-    drop(guard);
-    shared.timers.lock().expire(now, expired);
-    for waker in expired.drain(..) {
-        waker.wake();
+        drop(guard);
+        self.timers.lock().expire(now, expired);
+        for waker in expired.drain(..) {
+            waker.wake();
+        }
     }
 }
 
@@ -278,11 +170,11 @@ impl Handle {
     /// Ends the loop whatever tasks are left.
     pub fn stop(&self) {
         self.0.stop.store(true, Ordering::Release);
-        let _ = self.0.waker.wake();
+        self.0.finish();
     }
     /// Threads of the loop at present.
     pub fn threads(&self) -> usize {
-        self.0.followers.lock().threads
+        self.0.followers.threads()
     }
     /// Tasks that are not done.
     pub fn tasks(&self) -> usize {
@@ -306,7 +198,6 @@ pub fn run(options: Options, main: impl Future<Output = ()> + Send + 'static) ->
     let waker = mio::Waker::new(&registry, WAKE)?;
     let epoll = std::os::fd::AsRawFd::as_raw_fd(&poll);
     let shared = Arc::new(Shared {
-        options,
         ready: Mutex::default(),
         ready_len: AtomicUsize::new(0),
         poll: Mutex::new((poll, Events::with_capacity(1024))),
@@ -316,9 +207,7 @@ pub fn run(options: Options, main: impl Future<Output = ()> + Send + 'static) ->
         sleeping: AtomicBool::new(false),
         sources: Sources::default(),
         timers: Mutex::default(),
-        epoch: AtomicU64::new(1),
-        followers: Mutex::new(Followers { idle: 0, threads: 1, offer: None }),
-        promoted: Condvar::new(),
+        followers: Followers::new(options.max_threads),
         tasks: AtomicUsize::new(0),
         stop: AtomicBool::new(false),
         main_done: AtomicBool::new(false),
@@ -334,6 +223,7 @@ pub fn run(options: Options, main: impl Future<Output = ()> + Send + 'static) ->
     shared.stop.store(true, Ordering::Release);
     shared.finish();
     watchdog::end(&shared);
+    shared.disband();
     Ok(())
 }
 
@@ -343,26 +233,4 @@ pub fn spawn(future: impl Future<Output = ()> + Send + 'static) {
         Some(shared) => shared.spawn(Box::pin(future)),
         None => super::alone::spawn(Box::pin(future)),
     }
-}
-
-/// Runs something that may block. The leader passes the loop on first; on any other thread this is a plain call.
-pub fn block<T>(f: impl FnOnce() -> T) -> T {
-    let leading = PART.with_borrow_mut(|part| {
-        let part = part.as_mut()?;
-        let leads = !part.blocking && part.shared.epoch.load(Ordering::Acquire) == part.epoch;
-        part.blocking |= leads;
-        leads.then(|| (part.shared.clone(), part.epoch))
-    });
-    let Some((shared, epoch)) = leading else { return f() };
-    shared.pulse.leave();
-    if shared.pass_on(epoch) {
-        clock::end_turn();
-    }
-    let result = f();
-    PART.with_borrow_mut(|part| {
-        if let Some(part) = part {
-            part.blocking = false;
-        }
-    });
-    result
 }

@@ -8,7 +8,9 @@ pub mod alone;
 mod clock;
 pub mod event;
 mod io;
+mod leader;
 mod listener;
+mod pipe;
 mod process;
 mod stream;
 mod sync;
@@ -17,12 +19,14 @@ mod timer;
 mod watchdog;
 
 pub use clock::now;
-pub use event::{block, spawn};
+pub use event::spawn;
 pub use io::readable_fd;
+pub use leader::block;
 pub use listener::Listener;
+pub use pipe::{PipeReader, PipeWriter};
 pub use process::Child;
 pub use stream::Stream;
-pub use sync::{Notify, Permit, Semaphore};
+pub use sync::{Notified, Notify, Permit, Semaphore};
 pub use timer::{Elapsed, sleep, timeout, yield_now};
 
 use std::future::Future;

@@ -25,7 +25,7 @@ pub struct Stream {
 impl Stream {
     /// Over any descriptor that reads and writes octets; it is made non-blocking by the caller.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Stream> {
-        Ok(Stream { source: Arc::new(Source::new(fd, false)?) })
+        Ok(Stream { source: Arc::new(Source::new(fd)) })
     }
     pub fn from_tcp(stream: TcpStream) -> io::Result<Stream> {
         stream.set_nonblocking(true)?;
@@ -46,13 +46,12 @@ impl Stream {
         let socket = Socket::new(domain, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         match socket.connect(address) {
-            Ok(()) => {}
+            Ok(()) => return Stream::from_fd(socket.into()),
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
             Err(error) => return Err(error),
         }
-        let stream = Stream::from_fd(socket.into())?;
-        stream.source.forget(WRITABLE);
-        std::future::poll_fn(|cx| stream.source.poll_ready(cx, WRITABLE)).await;
+        let stream = Stream { source: Arc::new(Source::not_ready(socket.into(), false)) };
+        std::future::poll_fn(|cx| stream.source.poll_ready(cx, WRITABLE)).await?;
         match nix::sys::socket::getsockopt(&stream.source.fd, sockopt::SocketError)? {
             0 => Ok(stream),
             code => Err(io::Error::from_raw_os_error(code)),
@@ -71,7 +70,8 @@ impl Stream {
     }
     /// Ready when a read is worth an attempt.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.source.poll_ready(cx, READABLE)
+        // What cannot be waited for, the read will report.
+        self.source.poll_ready(cx, READABLE).map(|_| ())
     }
 
     pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -127,10 +127,14 @@ impl Stream {
     }
 
     pub fn shutdown_write(&self) -> io::Result<()> {
-        Ok(shutdown(self.source.raw(), Shutdown::Write)?)
+        Ok(shutdown(self.source.fd.as_raw_fd(), Shutdown::Write)?)
     }
     pub fn set_nodelay(&self, on: bool) {
         let _ = nix::sys::socket::setsockopt(&self.source.fd, sockopt::TcpNoDelay, &on);
+    }
+    /// Holds back partial segments (TCP_CORK) while several writes make up one answer.
+    pub fn set_cork(&self, on: bool) {
+        let _ = sys::socket::set_cork(&self.source.fd, on);
     }
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         let address = socket2::SockRef::from(&self.source.fd).local_addr()?;
@@ -140,7 +144,8 @@ impl Stream {
         let address = socket2::SockRef::from(&self.source.fd).peer_addr()?;
         address.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
+    /// The descriptor, to look at, to copy or to send to another process.
     pub fn as_raw_fd(&self) -> RawFd {
-        self.source.fd.as_raw_fd()
+        self.source.lend()
     }
 }

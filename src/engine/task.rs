@@ -37,7 +37,14 @@ impl Task {
         let Some(future) = slot.as_mut() else { return true };
         // A panic ends this task alone; what it held is dropped with its future.
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx)));
-        if let Ok(Poll::Pending) = polled {
+        if let Err(panic) = &polled {
+            let text = panic.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+            tracing::error!("a connection's task panicked and is dropped: {text}");
+        }
+        if let Ok(Poll::Pending) = polled
+            && !self.shared.stopped()
+        {
             drop(slot);
             if self.state.compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire).is_err() {
                 self.state.store(QUEUED, Ordering::Release);
@@ -45,11 +52,16 @@ impl Task {
             }
             return false;
         }
-        let future = slot.take();
         drop(slot);
+        self.discard();
+        true
+    }
+
+    /// Drops what the task is, on whatever thread.
+    pub(super) fn discard(&self) {
+        let future = self.future.lock().take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
         self.state.store(DONE, Ordering::Release);
-        true
     }
 }
 

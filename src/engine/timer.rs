@@ -87,11 +87,15 @@ impl Timers {
         }
     }
 
-    fn cancel(&mut self, key: usize) {
+    /// Takes an entry out; what it was to wake is for the caller to drop, without the lock.
+    fn cancel(&mut self, key: usize) -> Option<Entry> {
         self.unlink(key);
-        if self.entries.contains(key) {
-            self.entries.remove(key);
-        }
+        self.entries.try_remove(key)
+    }
+
+    /// Takes all wakers out: the loop is over.
+    pub(super) fn disband(&mut self) -> Vec<Waker> {
+        self.entries.iter_mut().filter_map(|(_, entry)| entry.waker.take()).collect()
     }
 
     /// Moves the wakers of all entries that are due to `out`.
@@ -142,14 +146,16 @@ impl Timer {
         }
         match &self.set {
             Some((shared, key)) => {
+                let mut before = None;
                 if let Some(entry) = shared.timers.lock().entries.get_mut(*key) {
-                    match &entry.waker {
+                    match &mut entry.waker {
                         Some(waker) if waker.will_wake(cx.waker()) => {}
-                        Some(_) => entry.waker = Some(cx.waker().clone()),
+                        Some(waker) => before = Some(std::mem::replace(waker, cx.waker().clone())),
                         // It fired, but the turn's clock is a little behind: the wake is on its way.
                         None => return Poll::Ready(()),
                     }
                 }
+                drop(before);
             }
             None => {
                 if let Some(shared) = event::current() {
@@ -167,7 +173,8 @@ impl Timer {
 impl Drop for Timer {
     fn drop(&mut self) {
         if let Some((shared, key)) = self.set.take() {
-            shared.timers.lock().cancel(key);
+            let gone = shared.timers.lock().cancel(key);
+            drop(gone);
         }
     }
 }

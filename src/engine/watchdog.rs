@@ -33,12 +33,15 @@ impl Pulse {
         let beat = self.beat.load(Ordering::Relaxed);
         self.beat.store((beat | 1) + 1, Ordering::Release);
     }
-    /// The loop has something to do again.
-    pub(super) fn wake_watchdog(&self) {
-        if self.parked.load(Ordering::Relaxed)
+    /// A turn of the loop begins: no task runs yet, but one may soon.
+    pub(super) fn begin_turn(&self) {
+        // Of this change and the watchdog's going to sleep one sees the other: hence the order over all threads.
+        let beat = self.beat.load(Ordering::Relaxed);
+        self.beat.swap((beat | 1) + 1, Ordering::SeqCst);
+        if self.parked.load(Ordering::SeqCst)
             && let Some(thread) = &*self.thread.lock()
         {
-            self.parked.store(false, Ordering::Relaxed);
+            self.parked.store(false, Ordering::SeqCst);
             thread.unpark();
         }
     }
@@ -73,12 +76,13 @@ fn watch(shared: &Weak<Shared>, span: Duration) {
         quiet = if beat == seen && beat & 1 == 0 { quiet + 1 } else { 0 };
         seen = beat;
         if same >= 2 {
-            let epoch = shared.epoch.load(Ordering::Acquire);
-            // Only if the very same task still runs: the term may have ended in between.
+            let epoch = shared.followers.epoch();
+            // Only if the very same task still runs: the term may have ended in between. Where no follower is to be
+            // had, another look soon.
             if shared.pulse.beat.load(Ordering::Acquire) == beat {
-                shared.pass_on(epoch);
+                shared.followers.pass_on(&shared, epoch);
             }
-            same = 0;
+            same = 1;
         }
         if quiet >= PATIENCE {
             quiet = 0;

@@ -40,13 +40,18 @@ pub fn pid_fd(pid: u32) -> io::Result<OwnedFd> {
     check(fd as libc::c_int).map(owned)
 }
 
-/// Waits until one of the descriptors is ready; None waits for ever. Returns how many are.
-pub fn poll_fds(fds: &mut [(RawFd, libc::c_short)], timeout: Option<Duration>) -> io::Result<usize> {
-    let mut list: smallvec::SmallVec<[libc::pollfd; 8]> =
-        fds.iter().map(|&(fd, events)| libc::pollfd { fd, events, revents: 0 }).collect();
+/// One descriptor for [`poll_fds`]: what it is waited for, and what was found.
+pub use libc::pollfd as PollFd;
+
+/// Waits until one of the descriptors is ready, and notes in each what was found; None waits for ever. Returns how
+/// many are. A failure finds nothing.
+pub fn poll_fds(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<usize> {
     // Rounded up: waking a moment early would only spin.
     let millis = timeout.map_or(-1, |span| span.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as libc::c_int);
     // SAFETY: the array and its length belong together.
-    let ready = unsafe { libc::poll(list.as_mut_ptr(), list.len() as libc::nfds_t, millis) };
+    let ready = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, millis) };
+    if ready < 0 {
+        fds.iter_mut().for_each(|fd| fd.revents = 0);
+    }
     check(ready).map(|ready| ready as usize)
 }

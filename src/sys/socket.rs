@@ -31,3 +31,14 @@ pub fn sendfile(socket: &OwnedFd, file: &File, offset: u64, len: usize) -> io::R
     let sent = unsafe { libc::sendfile(socket.as_raw_fd(), file.as_raw_fd(), &raw mut offset, len) };
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(sent as usize) }
 }
+
+/// Holds partial segments back, or sends them (TCP_CORK).
+pub fn set_cork(socket: &OwnedFd, on: bool) -> io::Result<()> {
+    let value = libc::c_int::from(on);
+    let size = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: value and size belong together and are valid for the call.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_CORK, (&raw const value).cast(), size)
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
