@@ -30,7 +30,6 @@ pub fn compile(tree: Tree, providers: Providers) -> Result<Configuration, (Troub
     }
     main.defaults = defaults;
     let kinds = commands.kinds();
-    // Apache puts hosts in front of its list while it reads and turns the list over in the end: file order.
     let mut servers = Vec::with_capacity(hosts.len() + 1);
     for mut host in hosts {
         inherit(&main, &mut host);
@@ -68,8 +67,7 @@ fn inherit(main: &Server, host: &mut Server) {
         max_keep_alive_requests,
         limit_request_line,
         limit_request_field_size,
-        limit_request_fields,
-        legacy_path
+        limit_request_fields
     );
 }
 

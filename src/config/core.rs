@@ -197,7 +197,7 @@ impl std::fmt::Debug for Section {
 impl CoreDir {
     /// Options that hold, given that a configuration without any `Options` means FollowSymLinks.
     pub fn options(&self) -> u32 {
-        self.options.unwrap_or(options::SYM_LINKS)
+        (self.options.unwrap_or(options::SYM_LINKS) & !self.options_remove) | self.options_add
     }
     /// Override classes that a .htaccess below may use; AllowOverride's default is None.
     pub fn overrides(&self) -> Override {

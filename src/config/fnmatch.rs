@@ -44,11 +44,11 @@ pub fn matches(pattern: &[u8], text: &[u8], flags: u32) -> bool {
                 star = Some((p, t));
                 continue;
             }
-            (Some(b'?'), Some(byte)) if !leads && !(flags & PATHNAME != 0 && *byte == b'/') => Some(1),
+            (Some(b'?'), Some(byte)) if !leads && (flags & PATHNAME == 0 || *byte != b'/') => Some(1),
             (Some(b'['), Some(byte)) => {
                 let class = class(&pattern[p + 1..], *byte, flags);
                 match class {
-                    Some((true, length)) if !leads && !(flags & PATHNAME != 0 && *byte == b'/') => Some(1 + length),
+                    Some((true, length)) if !leads && (flags & PATHNAME == 0 || *byte != b'/') => Some(1 + length),
                     Some(_) => None,
                     // No closing bracket: an ordinary character.
                     None => (*byte == b'[').then_some(1),

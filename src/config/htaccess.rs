@@ -171,3 +171,88 @@ fn run(
         names: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{FILE_INFO, Nonfatal, OPTIONS, Providers, Request, options};
+    use crate::module::registered;
+    use crate::modules::REGISTRY;
+
+    fn configuration() -> Configuration {
+        let request = Request {
+            server_root: "/".into(),
+            file: "F".into(),
+            text: Some(Vec::new()),
+            before: vec!["LoadModule mpm_event_module mod_mpm_event.so".into()],
+            ..Request::default()
+        };
+        let tree = crate::config::read(&request, registered(REGISTRY)).map_err(|(trouble, _)| trouble).unwrap();
+        crate::config::compile(tree, Providers::default()).map_err(|(trouble, _)| trouble).unwrap()
+    }
+
+    fn look(configuration: &Configuration, dir: &std::path::Path, permit: &Permit) -> Option<Arc<Parsed>> {
+        let dir = format!("{}/", dir.display());
+        let names = [BString::from(".htaccess")];
+        htaccess(configuration, configuration.main(), dir.as_str().into(), &names, permit).unwrap()
+    }
+
+    #[test]
+    fn presence_change_and_absence_are_noticed() {
+        let (configuration, dir) = (configuration(), tempfile::tempdir().unwrap());
+        let (file, permit) = (dir.path().join(".htaccess"), Permit::default());
+        assert!(look(&configuration, dir.path(), &permit).is_none());
+        std::fs::write(&file, "Options Indexes\n").unwrap();
+        let first = look(&configuration, dir.path(), &permit).unwrap();
+        let section = first.outcome.as_ref().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(section.settings.of::<CoreDir>().options(), options::INDEXES);
+        assert!(Arc::ptr_eq(&first, &look(&configuration, dir.path(), &permit).unwrap()));
+        std::fs::write(&file, "Options None # now longer\n").unwrap();
+        assert!(!Arc::ptr_eq(&first, &look(&configuration, dir.path(), &permit).unwrap()));
+        std::fs::remove_file(&file).unwrap();
+        assert!(look(&configuration, dir.path(), &permit).is_none());
+    }
+
+    #[test]
+    fn what_may_be_set_is_what_the_permit_says() {
+        let (configuration, dir) = (configuration(), tempfile::tempdir().unwrap());
+        let some = |overrides, nonfatal| Permit { overrides, nonfatal, ..Permit::default() };
+        let strict = Nonfatal::default();
+        for (text, permit, error) in [
+            ("Options None", some(FILE_INFO, strict), Some("Options not allowed here")),
+            ("Listen 80", some(Override::ALL, strict), Some("Listen not allowed here")),
+            ("Define A", some(Override::ALL, strict), Some("Define not allowed here")),
+            (
+                "<Files x>\nOptions None\n</Files>",
+                some(FILE_INFO, strict),
+                Some("Options not allowed in <Files> context"),
+            ),
+            ("</Files>", some(Override::ALL, strict), Some("</Files> without matching <Files> section")),
+            (
+                "Options +ExecCGI",
+                Permit { options: options::INDEXES, ..some(OPTIONS, strict) },
+                Some("Option ExecCGI not allowed here"),
+            ),
+            (
+                "FileETag None",
+                Permit { list: Some(Arc::new(vec!["fileetag".into()])), ..some(Override::NONE, strict) },
+                None,
+            ),
+        ] {
+            std::fs::write(dir.path().join(".htaccess"), text).unwrap();
+            let parsed = look(&configuration, dir.path(), &permit).unwrap();
+            assert_eq!(parsed.outcome.as_ref().err().map(|error| error.to_string()).as_deref(), error, "{text}");
+        }
+        std::fs::write(dir.path().join(".htaccess"), "FooBar\nListen 80\n").unwrap();
+        let all = Nonfatal { overridden: true, unknown: true };
+        let parsed = look(&configuration, dir.path(), &some(FILE_INFO, all)).unwrap();
+        let said: Vec<_> = parsed.warnings.iter().map(|warning| warning.text.to_string()).collect();
+        assert_eq!(
+            said,
+            [
+                "AH02296: Unknown directive foobar perhaps misspelled or defined by a module not included in the server configuration",
+                "AH02295: Listen in .htaccess forbidden by AllowOverride",
+            ]
+        );
+    }
+}

@@ -25,14 +25,14 @@ const DIRECTIVES: &[Directive] = &[
     section("<Macro", HERE, Override::ALL, define, "Beginning of a macro definition section."),
     raw_args("Use", HERE, Override::ALL, use_macro, "Use of a macro."),
     take1("UndefMacro", HERE, Override::ALL, undefine, "Remove a macro definition."),
-    no_args(
+    raw_args(
         "MacroIgnoreEmptyArgs",
         HERE,
         Override::ALL,
         ignore_empty,
         "Globally ignore warnings about empty arguments.",
     ),
-    no_args(
+    raw_args(
         "MacroIgnoreBadNesting",
         HERE,
         Override::ALL,
@@ -325,12 +325,12 @@ fn undefine(cx: &mut Cx<'_>, name: Word<'_>) -> Outcome {
     }
 }
 
-fn ignore_empty(cx: &mut Cx<'_>) -> Outcome {
+fn ignore_empty(cx: &mut Cx<'_>, _: Word<'_>) -> Outcome {
     cx.process.macro_quiet.0 = true;
     Ok(())
 }
 
-fn ignore_nesting(cx: &mut Cx<'_>) -> Outcome {
+fn ignore_nesting(cx: &mut Cx<'_>, _: Word<'_>) -> Outcome {
     cx.process.macro_quiet.1 = true;
     Ok(())
 }

@@ -168,6 +168,9 @@ fn address(word: &[u8]) -> Result<(Option<&[u8]>, u16), Complaint> {
             None => Err(invalid()),
         };
     }
+    if word.is_empty() {
+        return Err(invalid());
+    }
     let at = word.rfind_byte(b':').ok_or_else(missing)?;
     let (host, digits) = (&word[..at], &word[at + 1..]);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {

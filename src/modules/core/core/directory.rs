@@ -124,7 +124,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     ),
     take1(
         "NameVirtualHost",
-        GLOBAL,
+        SERVER,
         NO_OVERRIDE,
         name_virtual_host,
         "A numeric IP address:port, or the name of a host",
@@ -158,12 +158,12 @@ fn path_info(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
 }
 
 fn error(_: &mut Cx<'_>, text: Word<'_>) -> Outcome {
-    let (word, rest) = httpd_conf::next_word(text);
-    if word.is_empty() {
+    if text.is_empty() {
         return Err("The Error directive was used with no message.".into());
     }
-    // One quoted word stands for itself; anything else is the line as it stands.
-    Err(Complaint::Text(if rest.is_empty() { word } else { text.into() }))
+    // Quotes around the whole are not part of the message.
+    let inner = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\""));
+    Err(Complaint::Text(inner.unwrap_or(text).into()))
 }
 
 /// Status codes that have a reason phrase, and so may have a document.

@@ -77,7 +77,6 @@ fn set_options(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
             return Err(Complaint::Text([b"Option ", name, b" not allowed here"].concat().into()));
         }
         match sign {
-            // SymLinksIfOwnerMatch and IncludesNOEXEC narrow what their wider forms allow.
             Some(b'-') => {
                 core.options_remove |= bits;
                 core.options_add &= !bits;
@@ -93,6 +92,12 @@ fn set_options(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
                 }
             }
             None => core.options = Some(core.options.unwrap_or(options::NONE) | bits),
+        }
+        // IncludesNOEXEC takes away what a wider `Includes` above gave.
+        if sign == Some(b'+') && bits == options::INCLUDES {
+            core.options_remove |= options::INC_WITH_EXEC;
+            core.options_add &= !options::INC_WITH_EXEC;
+            core.options = core.options.map(|have| have & !options::INC_WITH_EXEC);
         }
         first = false;
     }
@@ -110,26 +115,27 @@ fn nonfatal(word: &[u8]) -> Nonfatal {
 }
 
 /// Warns where a directive only makes sense for real directories.
-fn useless(cx: &mut Cx<'_>) -> bool {
-    let path = cx.path.clone().unwrap_or_default();
-    let matched = cx.around.last() == Some(&"<DirectoryMatch") || cx.around.last() == Some(&"<Directory");
-    if matched || (path.starts_with(b"/") && cx.around.last() == Some(&"<Directory")) {
-        return false;
+fn warn_useless(cx: &mut Cx<'_>) {
+    if matches!(cx.around.last(), Some(&"<DirectoryMatch" | &"<Directory")) {
+        return;
     }
-    let text = format!("AH00114: Useless use of {} in line {} of {}.", cx.directive.name, cx.line, cx.file);
+    let (name, line, file) = (cx.directive.name, cx.line, cx.file);
+    let text = match name {
+        "AllowOverrideList" => format!("AH00115: Useless use of {name} at {file}:{line}"),
+        _ => format!("AH00114: Useless use of {name} in line {line} of {file}."),
+    };
     cx.warn(Level::Warn, text);
-    true
 }
 
 fn allow_override(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
-    useless(cx);
+    warn_useless(cx);
     let core = cx.dir::<CoreDir>();
     let mut overrides = Override::NONE;
     for word in httpd_conf::words(args) {
         let word = word.as_bytes();
         let (name, value) = match word.find_byte(b'=') {
             Some(at) => (word.get(..at).unwrap_or_default(), word.get(at + 1..)),
-            None => (&word[..], None),
+            None => (word, None),
         };
         match name.to_ascii_lowercase().as_slice() {
             b"limit" => overrides = overrides.or(LIMIT),
@@ -166,7 +172,7 @@ fn option_list(list: &[u8]) -> Result<u32, Complaint> {
 }
 
 fn allow_override_list(cx: &mut Cx<'_>, words: &[Word<'_>]) -> Outcome {
-    useless(cx);
+    warn_useless(cx);
     let mut list: Vec<BString> = Vec::new();
     for word in words {
         if word.eq_ignore_ascii_case(b"none") {
