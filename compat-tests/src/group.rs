@@ -36,6 +36,8 @@ pub struct Group {
     env: Vec<(String, String)>,
     cases: Vec<Case>,
     also: Vec<String>,
+    conf_file: String,
+    sizes_vary: bool,
 }
 
 #[derive(Clone)]
@@ -65,6 +67,8 @@ pub fn group(name: &str) -> Group {
         env: Vec::new(),
         cases: Vec::new(),
         also: Vec::new(),
+        conf_file: "conf/httpd.conf".to_owned(),
+        sizes_vary: false,
     }
 }
 
@@ -102,6 +106,18 @@ impl Group {
     /// The base configuration's access log format.
     pub fn log_format(mut self, format: &str) -> Group {
         self.log_format = format.to_owned();
+        self
+    }
+
+    /// Starts from this file instead of the base configuration, relative to the server root.
+    pub fn conf_file(mut self, path: &str) -> Group {
+        self.conf_file = path.to_owned();
+        self
+    }
+
+    /// Blanks the sizes in the access logs: some answer of the group is compressed, has a random boundary or holds measured values.
+    pub fn log_sizes_vary(mut self) -> Group {
+        self.sizes_vary = true;
         self
     }
 
@@ -313,7 +329,7 @@ impl Group {
 
     fn with_paths(&self, args: &[&str], side: &Side) -> Vec<String> {
         let mut all =
-            vec!["-d".to_owned(), side.names.root.display().to_string(), "-f".to_owned(), "conf/httpd.conf".to_owned()];
+            vec!["-d".to_owned(), side.names.root.display().to_string(), "-f".to_owned(), self.conf_file.clone()];
         all.extend(args.iter().map(|a| fill(a, side)));
         all
     }
@@ -324,8 +340,11 @@ impl Group {
         let mut logs = vec!["logs/access.log".to_owned(), "logs/error.log".to_owned()];
         logs.extend(self.also.iter().cloned());
         for log in logs {
-            let result = fs::read(side.names.root.join(&log))
+            let mut result = fs::read(side.names.root.join(&log))
                 .map_or_else(|e| format!("[{:?}]\n", e.kind()).into_bytes(), |b| normal::text(&b, &side.names));
+            if self.sizes_vary && log.ends_with("access.log") {
+                result = normal::LOG_SIZES.apply(&result);
+            }
             seen.push(Seen { what: log, result });
         }
         seen

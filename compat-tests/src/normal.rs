@@ -66,34 +66,69 @@ pub const RULES: &[Rule] = &[
         with: "",
     },
     Rule {
+        name: "usage-indent",
+        why: "the usage text is indented by the length of argv[0]",
+        pattern: r"(?m)^ {10,}\[-",
+        with: "          [-",
+    },
+    Rule {
+        name: "server-built",
+        why: "when and with which libraries each was built",
+        pattern: r"(?m)^(Server built|Server loaded|Compiled using): .*$",
+        with: "$1: {BUILD}",
+    },
+    Rule {
+        name: "own-version-line",
+        why: "-v and -V of ours add one line with our own version (DIFFERENCES.md)",
+        pattern: r"(?m)^Pinion .*\n",
+        with: "",
+    },
+    Rule {
+        name: "pid-file-temp",
+        why: "a random name",
+        pattern: r"(AH00099: could not create \S+)\.[A-Za-z0-9]{6}\b",
+        with: "$1.{RANDOM}",
+    },
+    Rule {
         name: "client-port",
         why: "chosen by the kernel",
         pattern: r"\[(client|remote) ([0-9a-f.:]+):\d+\]",
         with: "[$1 $2:{CLIENTPORT}]",
     },
-    Rule { name: "program-name", why: "argv[0]", pattern: r"(?m)^(apache2|httpd): ", with: "{HTTPD}: " },
+    Rule {
+        name: "program-name",
+        why: "argv[0]",
+        pattern: r"(?m)(^|AH\d{5}: )(apache2|httpd): ",
+        with: "${1}{HTTPD}: ",
+    },
 ];
 
-/// For `/server-status?auto`: keys and their order stay, values go.
-pub const STATUS_VALUES: Mask =
-    Mask { name: "status-values", pattern: r"(?m)^([A-Z][A-Za-z0-9 /]*): .*$", with: "$1: {VALUE}" };
+/// For `/server-status?auto`: keys and their order stay, values go. `CPULoad` is there only when the load is not zero.
+pub const STATUS_VALUES: Mask = Mask {
+    name: "status-values",
+    rules: &[(r"(?m)^CPULoad: .*\n", ""), (r"(?m)^([A-Z][A-Za-z0-9 /]*): [^\r\n]*$", "$1: {VALUE}")],
+};
 /// A body's length where the body holds values that were masked.
 pub const BODY_LENGTH: Mask =
-    Mask { name: "body-length", pattern: r"(?m)^Content-Length: \d+\r$", with: "Content-Length: {LENGTH}\r" };
+    Mask { name: "body-length", rules: &[(r"(?m)^Content-Length: \d+\r$", "Content-Length: {LENGTH}\r")] };
+
+/// The size after the status in an access log, in the common format and what begins like it.
+pub const LOG_SIZES: Mask = Mask { name: "log-sizes", rules: &[("(?m)(\" \\d{3}) (\\d+|-)", "$1 {SIZE}")] };
 
 /// A rule for a single request, named by its case.
 #[derive(Clone, Copy, Debug)]
 pub struct Mask {
     /// What README.md calls it.
     pub name: &'static str,
-    pattern: &'static str,
-    with: &'static str,
+    rules: &'static [(&'static str, &'static str)],
 }
 
 impl Mask {
     /// `text` with the rule applied.
     pub fn apply(&self, text: &[u8]) -> Vec<u8> {
-        Regex::new(self.pattern).expect("a pattern").replace_all(text, self.with.as_bytes()).into_owned()
+        self.rules.iter().fold(text.to_vec(), |text, (pattern, with)| {
+            Regex::new(pattern).expect("a pattern").replace_all(&text, with.as_bytes()).into_owned()
+        })
     }
 }
 
@@ -106,6 +141,7 @@ pub fn text(bytes: &[u8], names: &Names) -> Vec<u8> {
     for (pattern, with) in COMPILED.iter() {
         out = pattern.replace_all(&out, with.as_bytes()).into_owned();
     }
+    out = sorted_mutexes(&out);
     out = replace(&out, names.root.as_os_str().as_bytes(), b"{ROOT}");
     out = replace(&out, names.httpd.as_os_str().as_bytes(), b"{HTTPD}");
     for (port, mark) in names.ports.iter().zip(["{PORT}", "{PORT2}"]) {
@@ -124,6 +160,18 @@ pub fn connection(bytes: &[u8], names: &Names) -> Vec<u8> {
     }
     out.extend_from_slice(&rest);
     text(&out, names)
+}
+
+/// `mutex-order`: the `Mutex` lines of DUMP_RUN_CFG come in the order of a hash table, too.
+fn sorted_mutexes(text: &[u8]) -> Vec<u8> {
+    if !text.starts_with(b"Mutex ") && !text.windows(7).any(|w| w == b"\nMutex ") {
+        return text.to_vec();
+    }
+    let mut lines: Vec<&[u8]> = text.split_inclusive(|b| *b == b'\n').collect();
+    for run in lines.chunk_by_mut(|a, b| a.starts_with(b"Mutex ") && b.starts_with(b"Mutex ")) {
+        run.sort_unstable();
+    }
+    lines.concat()
 }
 
 /// `allow-order`: the methods of an Allow header come in the order of a hash table that Apache seeds anew in each process.

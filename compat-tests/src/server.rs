@@ -66,6 +66,7 @@ impl Running {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             if self.pid_file().is_some() && std::net::TcpStream::connect(("127.0.0.1", self.names.ports[0])).is_ok() {
+                self.announced();
                 return true;
             }
             if self.has_ended() {
@@ -74,6 +75,18 @@ impl Running {
             std::thread::sleep(Duration::from_millis(2));
         }
         false
+    }
+
+    /// Waits for the notice that the start is complete: pid file, listeners and even children are there before the parent catches
+    /// signals. A case may have turned the notice off or sent it elsewhere, so this does not wait for long.
+    fn announced(&self) {
+        let until = Instant::now() + Duration::from_secs(3);
+        while self.path("logs/error.log").exists()
+            && self.logged("resuming normal operations") == 0
+            && Instant::now() < until
+        {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// True when the parent process has gone.

@@ -239,5 +239,5 @@ fn header(head: &[u8], name: &str) -> Option<String> {
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|w| w == what)
+    memchr::memmem::find(bytes, what)
 }

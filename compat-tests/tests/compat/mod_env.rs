@@ -1,0 +1,31 @@
+//! mod_env: SetEnv, UnsetEnv, PassEnv, seen through the access log.
+
+use compat_tests::group;
+
+#[test]
+fn values() {
+    group("SetEnv")
+        .env("FROM_OUTSIDE", "outside")
+        .log_format("%U a=%{A}e b=%{B}e c=%{C}e out=%{FROM_OUTSIDE}e path=%{NOT_PASSED}e")
+        .conf("SetEnv A one\nSetEnv B \"two words\"\nSetEnv C\nPassEnv FROM_OUTSIDE\n<Location /unset>\nUnsetEnv A B\n</Location>\n<Location /override>\nSetEnv A other\n</Location>\n<Location /un>\nSetEnvIf Request_URI . A=setenvif\n</Location>\n")
+        .get("/")
+        .get("/unset")
+        .get("/override")
+        .get("/un")
+        .check();
+}
+
+#[test]
+fn errors() {
+    group("env errors").syntax(&[
+        "SetEnv",
+        "SetEnv a b c",
+        "SetEnv a=b",
+        "UnsetEnv",
+        "PassEnv",
+        "PassEnv NOT_THERE",
+        "PassEnv PATH NOT_THERE",
+        "SetEnv \"\" x",
+        "SetEnv A ${NOPE}",
+    ]);
+}

@@ -1,0 +1,64 @@
+//! mod_filter: FilterDeclare, FilterProvider, FilterChain, FilterProtocol, AddOutputFilterByType.
+
+use compat_tests::group;
+
+#[test]
+fn chains() {
+    let mut conf = String::from(
+        "FilterDeclare pack\nFilterProvider pack DEFLATE \"%{CONTENT_TYPE} = 'text/plain'\"\nFilterProvider pack DEFLATE \"%{CONTENT_TYPE} =~ m#^text/html#\"\n",
+    );
+    let mut g = group("FilterChain").log_format("%U %>s");
+    for (number, chain) in [
+        "FilterChain pack",
+        "FilterChain +pack",
+        "FilterChain =pack",
+        "FilterChain @pack",
+        "FilterChain !",
+        "FilterChain pack\nFilterChain -pack",
+        "FilterChain DEFLATE",
+        "AddOutputFilterByType DEFLATE text/plain",
+        "AddOutputFilterByType DEFLATE text/html",
+        "AddOutputFilterByType DEFLATE text/plain text/html",
+        "SetOutputFilter pack",
+        "FilterChain pack\nFilterChain !",
+    ]
+    .iter()
+    .enumerate()
+    {
+        conf.push_str(&format!("<Location /d{number}>\n{chain}\n</Location>\n"));
+        for file in ["a.txt", "a.html", "a.css"] {
+            g = g
+                .file(&format!("htdocs/d{number}/{file}"), "text ".repeat(50))
+                .get_with(&format!("/d{number}/{file}"), "Accept-Encoding: gzip");
+        }
+    }
+    g.conf(&conf).check();
+}
+
+#[test]
+fn errors() {
+    group("filter errors").syntax(&[
+        "FilterDeclare",
+        "FilterDeclare a RESOURCE",
+        "FilterDeclare a FOO",
+        "FilterDeclare a\nFilterDeclare a",
+        "FilterProvider a",
+        "FilterProvider a DEFLATE",
+        "FilterProvider a DEFLATE (",
+        "FilterProvider a NOPE true",
+        "FilterProvider DEFLATE DEFLATE true",
+        "FilterChain",
+        "FilterChain nope",
+        "FilterChain +",
+        "FilterProtocol",
+        "FilterProtocol a change=yes",
+        "FilterDeclare a\nFilterProtocol a \"change=yes;byteranges=no\"",
+        "FilterDeclare a\nFilterProtocol a foo",
+        "FilterDeclare a\nFilterProvider a DEFLATE true\nFilterProtocol a DEFLATE change=yes",
+        "FilterTrace a 1",
+        "FilterTrace a x",
+        "AddOutputFilterByType DEFLATE",
+        "AddOutputFilterByType NOPE text/plain",
+        "AddOutputFilterByType DEFLATE text",
+    ]);
+}
