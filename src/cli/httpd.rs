@@ -176,6 +176,9 @@ impl Command {
         if result.is_err() {
             return FAILED;
         }
+        if !sound(&loaded) {
+            return FAILED;
+        }
         if !dumped {
             let _ = writeln!(io::stderr().lock(), "Syntax OK");
         }
@@ -196,6 +199,9 @@ impl Command {
 
     fn serve(self, loaded: Loaded) -> ExitCode {
         let mut warnings = Vec::new();
+        if !sound(&loaded) {
+            return FAILED;
+        }
         let listeners = match Listeners::open(&loaded.configuration, &Listeners::default(), &mut warnings) {
             Ok(listeners) => listeners,
             Err(lines) => {
@@ -233,6 +239,15 @@ impl Command {
 }
 
 /// The command line as the log shows it.
+/// What is looked at once everything is compiled, before anything is opened; complains about what it finds.
+fn sound(loaded: &Loaded) -> bool {
+    let sound = server::check_config(&loaded.configuration, &loaded.chains);
+    if !sound {
+        log::startup(Level::Error, format_args!("AH00014: Configuration check failed"));
+    }
+    sound
+}
+
 fn command_line(options: &Options) -> String {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let rest = words.iter().map(|word| format!(" {}", word.to_string_lossy())).collect::<String>();
@@ -321,6 +336,11 @@ impl Service for Http {
                 Box::pin(http::serve(stream, facts, configuration))
             }
             None => Box::pin(std::future::ready(())),
+        }
+    }
+    fn end(&self) {
+        for exit in &server::chains().child_exit {
+            exit(self.configuration);
         }
     }
 }

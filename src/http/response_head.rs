@@ -58,6 +58,7 @@ fn delimit(r: &mut Request, close: bool, late: bool) -> Delimiting {
         r.headers_out.unset("Content-Length");
         r.headers_out.set("Transfer-Encoding", "chunked");
     }
+    r.keep_alive = Some(keep);
     Delimiting { chunked, keep_alive: keep }
 }
 

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 /// What holds where no ErrorLogFormat is set. In syslog the stamp is left to syslog.
 static DEFAULT: LazyLock<[Layout; 2]> = LazyLock::new(|| {
-    let rest = "[%-m:%l] [pid %P:tid %{g}T] %7F: %E: [client\\ %a] %M% ,\\ referer\\ %{Referer}i";
+    let rest = "[%-m:%l] [pid %P:tid %{g}T] %7F: %E: [client\\ %a] %M% ,\\ referer:\\ %{Referer}i";
     [format!("[%{{u}}t] {rest}"), rest.to_owned()]
         .map(|text| Layout::parse(text.as_bytes(), Kind::Message).unwrap_or_default())
 });

@@ -4,8 +4,8 @@
 //! this file of every dead child it does not know ([`logger_died`]) and of restarts ([`retire_loggers`],
 //! [`end_retired_loggers`]). Children only write. Manual: logs.html, "Piped Logs".
 
-use super::process::startup_errno;
-use super::raw;
+use super::process::{startup, startup_errno};
+use super::{Level, raw};
 use bstr::{BStr, BString, ByteSlice};
 use parking_lot::Mutex;
 use std::ffi::OsStr;
@@ -15,6 +15,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 struct Logger {
     command: BString,
@@ -22,8 +23,13 @@ struct Logger {
     /// 0 while there is no process.
     pid: i32,
     reader: OwnedFd,
+    started: Instant,
     retired: bool,
 }
+
+/// A logger that lives shorter than this is replaced by [`tend_loggers`], not at once: one that cannot run at all must
+/// not keep the parent busy.
+const HASTE: Duration = Duration::from_secs(1);
 
 static LOGGERS: Mutex<Vec<Logger>> = Mutex::new(Vec::new());
 
@@ -45,6 +51,7 @@ impl Logger {
         // The child is reaped by whoever waits for all children; the handle is not needed for that.
         let child = command.stdin(Stdio::from(self.reader.try_clone()?)).spawn()?;
         self.pid = child.id() as i32;
+        self.started = Instant::now();
         Ok(())
     }
 }
@@ -63,7 +70,14 @@ pub fn logger_command(argument: &[u8]) -> (&BStr, bool) {
 pub fn spawn_logger(argument: &[u8]) -> io::Result<Arc<File>> {
     let (command, shell) = logger_command(argument);
     let (reader, writer) = io::pipe()?;
-    let mut logger = Logger { command: command.into(), shell, pid: 0, reader: reader.into(), retired: false };
+    let mut logger = Logger {
+        command: command.into(),
+        shell,
+        pid: 0,
+        reader: reader.into(),
+        started: Instant::now(),
+        retired: false,
+    };
     logger.start()?;
     LOGGERS.lock().push(logger);
     Ok(Arc::new(File::from(OwnedFd::from(writer))))
@@ -79,20 +93,32 @@ pub fn logger_died(pid: i32) -> bool {
         return true;
     }
     let command = logger.command.clone();
-    let started = logger.start();
-    if started.is_err() {
-        logger.pid = 0;
-    }
+    logger.pid = 0;
+    let started = if logger.started.elapsed() >= HASTE { logger.start() } else { Ok(()) };
     drop(loggers);
-    super::startup(
-        super::Level::Error,
-        format_args!("AH00106: piped log program '{}' failed unexpectedly", raw(&command)),
-    );
-    if let Err(error) = started {
-        let text = format_args!("AH00104: unable to start piped log program '{}'", raw(&command));
-        startup_errno(super::Level::Error, error, text);
-    }
+    let text = format_args!("AH00106: piped log program '{}' failed unexpectedly", raw(&command));
+    startup(Level::Error, text);
+    complain(&command, started);
     true
+}
+
+/// Starts the loggers anew that ended right after their start. Called once a second.
+pub fn tend_loggers() {
+    let mut complaints = Vec::new();
+    for logger in LOGGERS.lock().iter_mut().filter(|logger| logger.pid == 0 && !logger.retired) {
+        let started = logger.start();
+        complaints.push((logger.command.clone(), started));
+    }
+    for (command, started) in complaints {
+        complain(&command, started);
+    }
+}
+
+fn complain(command: &BString, started: io::Result<()>) {
+    if let Err(error) = started {
+        let text = format_args!("AH00104: unable to start piped log program '{}'", raw(command));
+        startup_errno(Level::Error, error, text);
+    }
 }
 
 /// A new configuration is about to be opened: the loggers of the old one end when nobody writes to them any more.
@@ -184,7 +210,9 @@ mod tests {
             writer.write_all(line.as_bytes()).unwrap();
             nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(logger), None).unwrap();
             assert!(logger_died(logger));
-            assert_ne!(pid(), Some(logger));
+            assert_eq!(pid(), Some(0));
+            tend_loggers();
+            assert!(pid().is_some_and(|pid| pid != 0 && pid != logger));
         }
         assert_eq!(std::fs::read(&out).unwrap(), b"one\ntwo\n");
         let last = pid().unwrap();

@@ -351,6 +351,7 @@ impl Supervisor<'_> {
             let now = Instant::now();
             if now >= tick {
                 tick = now + TICK;
+                log::tend_loggers();
                 self.maintain();
             }
         }

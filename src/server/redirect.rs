@@ -119,7 +119,6 @@ pub(super) fn begin(r: &mut Request, target: &[u8]) -> Result<(), Status> {
     new.keep_alive = r.keep_alive;
     new.read_length = r.read_length;
     new.wire_in = r.wire_in;
-    new.log_id = r.log_id.clone();
     new.vlist_validator = r.vlist_validator.clone();
     new.main = r.main.clone();
     for (name, value) in r.env.iter() {

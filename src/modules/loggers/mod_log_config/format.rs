@@ -370,12 +370,8 @@ impl What {
                 return escaped(out, table.get(name));
             }
             What::ResponseField(name) => return response_field(out, r, name.as_bstr()),
-            What::Keepalives => {
-                // Before the response ends the connection counts the requests before this one; Apache counts this one
-                // already when another may follow, and shows one less.
-                let before = connection.keepalives.load(Ordering::Relaxed);
-                number(out, if r.keep_alive == Some(true) { before } else { before.saturating_sub(1) });
-            }
+            // The connection counts this request too, if another may follow it.
+            What::Keepalives => number(out, connection.keepalives.load(Ordering::Relaxed).saturating_sub(1)),
             What::LogId => match r.log_id.get() {
                 Some(id) => out.extend_from_slice(id.as_bytes()),
                 None => return false,
@@ -469,10 +465,11 @@ fn remote_host(out: &mut Vec<u8>, r: &Request) -> bool {
     true
 }
 
-/// Fields of the response; Content-Type as it was settled, before a character set is added.
+/// Fields of the response; Content-Type as it was settled, without parameters.
 fn response_field(out: &mut Vec<u8>, r: &Request, name: &BStr) -> bool {
     if name.eq_ignore_ascii_case(b"Content-Type") {
-        return escaped(out, r.content_type.as_ref().map(|kind| kind.as_bstr()));
+        let bare = r.content_type.as_ref().and_then(|kind| kind.split(|byte| *byte == b';').next());
+        return escaped(out, bare.map(|kind| kind.trim_end().as_bstr()));
     }
     let mut found = false;
     for table in [&r.headers_out, &r.err_headers_out] {
