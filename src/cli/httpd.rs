@@ -319,8 +319,8 @@ impl Http {
     fn facts(&self, stream: &engine::Stream, peer: SocketAddr) -> Option<Arc<Connection>> {
         let local = stream.local_addr().ok()?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let base = server::base_server(self.configuration, local);
-        Some(Arc::new(Connection::new(id, peer, local, base)))
+        let (base, hosts) = server::base_server(self.configuration, local);
+        Some(Arc::new(Connection { hosts, ..Connection::new(id, peer, local, base) }))
     }
 }
 

@@ -89,11 +89,18 @@ pub struct Merged {
     pub settings: SettingsVec,
     /// Distinguishes merges in memo keys.
     pub id: u64,
+    /// Core's own part once more, found without a look-up.
+    core: Arc<CoreDir>,
 }
 
 impl Merged {
+    pub fn new(settings: SettingsVec, id: u64) -> Merged {
+        let core = settings.shared::<CoreDir>();
+        Merged { settings, id, core }
+    }
     /// Core's own part.
+    #[inline]
     pub fn core(&self) -> &CoreDir {
-        self.settings.of::<CoreDir>()
+        &self.core
     }
 }

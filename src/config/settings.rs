@@ -105,6 +105,11 @@ impl SettingsVec {
             _ => fallback::<T>(),
         }
     }
+    /// The value of `T` to keep, or its default where nothing was set.
+    pub fn shared<T: Settings>(&self) -> Arc<T> {
+        let value = self.values.get(T::slot().index()).cloned().flatten();
+        value.and_then(|value| value.downcast().ok()).unwrap_or_default()
+    }
     /// The value of `T` if this section or server set one.
     pub fn own<T: Settings>(&self) -> Option<&T> {
         self.values.get(T::slot().index())?.as_ref()?.downcast_ref()

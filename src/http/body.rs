@@ -3,7 +3,7 @@
 use super::chunked::{self, Decoder};
 use super::head::{self, Limits};
 use super::input::Input;
-use crate::config::{CoreDir, CoreServer};
+use crate::config::CoreServer;
 use crate::engine::BoxFuture;
 use crate::log::Level;
 use crate::request::{Body, Fault, Piece, Request, Source, Status, Version, Whose};
@@ -32,7 +32,7 @@ pub enum Framing {
 /// What the head says of the body, or why it is refused. `close` is set where framing could not be trusted again.
 pub fn framing(r: &mut Request, limits: &Limits, close: &mut bool) -> Result<Framing, Status> {
     if let Some(coding) = r.headers_in.get("Transfer-Encoding") {
-        let last = coding.rsplit_str(",").next().unwrap_or_default().trim();
+        let last = coding.rsplit_str(",").next().unwrap_or_default().trim_ascii();
         if !last.eq_ignore_ascii_case(b"chunked") {
             let text = format_args!("AH02539: client sent unknown Transfer-Encoding ({coding}): {}", r.uri);
             r.log(Level::Debug, "core", text);
@@ -144,7 +144,7 @@ impl Source for Reader {
                 };
                 (input, state.framing, std::mem::replace(&mut state.begun, true), state.patience)
             };
-            let limit = r.dir::<CoreDir>().limit_request_body.unwrap_or(DEFAULT_LIMIT);
+            let limit = r.dir.core().limit_request_body.unwrap_or(DEFAULT_LIMIT);
             let mut result = Ok(());
             if !begun {
                 result = begin(&mut input, &framing, limit, r, patience).await;

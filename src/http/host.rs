@@ -110,7 +110,7 @@ fn split(field: &[u8], strict: bool) -> Result<(BString, Option<u16>), Problem> 
         None => (field, None),
     };
     let name = name.strip_suffix(b".").unwrap_or(name);
-    if name.contains_str("..") || name.iter().any(|byte| b"/\\".contains(byte)) {
+    if name.windows(2).any(|two| two == b"..") || name.iter().any(|byte| b"/\\".contains(byte)) {
         return Err(Problem::Any);
     }
     if strict {

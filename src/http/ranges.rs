@@ -3,7 +3,6 @@
 //! Which parts are merged, counted against MaxRanges, MaxRangeOverlaps and MaxRangeReversals, or ignored, and how a
 //! multipart answer is written, is Apache's way. Manual: mod/core.html.
 
-use crate::config::CoreDir;
 use crate::log::Level;
 use crate::request::{Body, FileRange, Piece, Request, Status};
 use crate::server::conditional::{self, Condition};
@@ -99,7 +98,7 @@ pub fn apply(r: &mut Request) -> Result<(), Status> {
     if multipart || r.headers_out.contains("Content-Range") || matches!(r.body_out, Body::Stream(_) | Body::Empty) {
         return Ok(());
     }
-    let core = r.dir::<CoreDir>();
+    let core = r.dir.core();
     let most = core.max_ranges.unwrap_or(200);
     if most == 0 || conditional::if_range(r) == Condition::NoMatch {
         return Ok(());

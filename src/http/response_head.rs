@@ -20,7 +20,7 @@ pub fn keep_alive_timeout(server: &Server) -> std::time::Duration {
 
 /// Whether a comma-separated list has that token, any case.
 pub fn has_token(list: Option<&BStr>, token: &[u8]) -> bool {
-    list.is_some_and(|list| list.split_str(",").any(|word| word.trim().eq_ignore_ascii_case(token)))
+    list.is_some_and(|list| list.split(|byte| *byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(token)))
 }
 
 /// Decides over connection and framing, and puts the fields that say so into `headers_out`. `close`: the connection is
@@ -156,7 +156,7 @@ fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b": ");
     let start = out.len();
     out.extend_from_slice(value);
-    if memchr::memchr3(b'\r', b'\n', 0, value).is_some() {
+    if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
         for byte in out.iter_mut().skip(start).filter(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             *byte = b' ';
         }
@@ -189,7 +189,7 @@ fn content_fields(r: &mut Request) {
 
 /// AddDefaultCharset is for plain text and HTML without a charset.
 fn lacks_charset(kind: &[u8]) -> bool {
-    let media = kind.split_str(";").next().unwrap_or_default().trim();
+    let media = kind.split_str(";").next().unwrap_or_default().trim_ascii();
     let text = media.eq_ignore_ascii_case(b"text/html") || media.eq_ignore_ascii_case(b"text/plain");
     text && !kind.to_ascii_lowercase().contains_str("charset=")
 }
@@ -200,7 +200,7 @@ fn fix_vary(headers: &mut Table) {
         return;
     }
     let mut names: Vec<Vec<u8>> = Vec::new();
-    for name in headers.all("Vary").flat_map(|value| value.split_str(",")).map(|name| name.trim()) {
+    for name in headers.all("Vary").flat_map(|value| value.split_str(",")).map(|name| name.trim_ascii()) {
         if !name.is_empty() && !names.iter().any(|other| other.eq_ignore_ascii_case(name)) {
             names.push(name.to_vec());
         }

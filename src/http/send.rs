@@ -6,7 +6,7 @@
 
 use super::pool;
 use super::response_head::{self, Delimiting};
-use crate::config::{CoreDir, CoreServer};
+use crate::config::CoreServer;
 use crate::engine::{self, Stream};
 use crate::request::{Body, FileRange, Piece, Request, Status};
 use bstr::ByteSlice;
@@ -160,7 +160,7 @@ pub async fn respond(r: &mut Request, stream: &Stream, manner: Manner) -> bool {
         shared: SmallVec::new(),
         held: 0,
         wire: 0,
-        sendfile: r.dir::<CoreDir>().sendfile != Some(false),
+        sendfile: r.dir.core().sendfile != Some(false),
     };
     let sent = run(r, &mut out, manner).await;
     r.wire_out += out.wire;

@@ -45,6 +45,8 @@ pub struct Connection {
     pub local_ip: BString,
     /// The server that holds before a request names one: the best match of the local address.
     pub base: &'static Server,
+    /// Where the hosts stand that share the local address with `base`, if any are configured for it.
+    pub hosts: Option<usize>,
     /// `https` for a TLS connection, else `http`.
     pub scheme: &'static str,
     /// Requests served before the current one.
@@ -71,6 +73,7 @@ impl Connection {
             client_ip: text(client),
             local_ip: text(local),
             base,
+            hosts: None,
             scheme: "http",
             keepalives: AtomicU32::new(0),
             aborted: AtomicBool::new(false),

@@ -49,7 +49,7 @@ pub fn request_on(server: Server, providers: Providers, dir: SettingsVec) -> Req
     let client = SocketAddr::from(([192, 0, 2, 7], 4000));
     let local = SocketAddr::from(([192, 0, 2, 1], 8080));
     let connection = Arc::new(Connection::new(1, client, local, configuration.main()));
-    let mut r = Request::new(connection, configuration, Arc::new(Merged { settings: dir, id: 0 }));
+    let mut r = Request::new(connection, configuration, Arc::new(Merged::new(dir, 0)));
     r.the_request = "GET /x.txt?q=1 HTTP/1.1".into();
     r.method = Method::parse(b"GET");
     (r.version, r.protocol) = (Version::V1_1, "HTTP/1.1".into());

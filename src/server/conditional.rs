@@ -1,7 +1,7 @@
 //! Validators and conditional requests: ETag, Last-Modified, If-Match and its kin (RFC 9110 sections 8.8 and 13).
 
 use super::date;
-use crate::config::{CoreDir, ETag};
+use crate::config::ETag;
 use crate::request::{FileKind, MethodNumber, Request, Status};
 use bstr::{BStr, ByteSlice};
 
@@ -42,7 +42,7 @@ pub fn set_etag(r: &mut Request) {
 
 /// Writes the entity tag of the request's file; false when FileETag is None.
 pub fn etag(r: &Request, out: &mut Vec<u8>) -> bool {
-    let setting = r.dir::<CoreDir>().file_etag.unwrap_or_default();
+    let setting = r.dir.core().file_etag.unwrap_or_default();
     let (defaults, bits) = (ETag::MTIME | ETag::SIZE, setting.bits);
     let mut bits = if bits == 0 { defaults } else { bits };
     if setting.bits == 0 {
@@ -113,7 +113,7 @@ fn tags(list: &[u8]) -> impl Iterator<Item = &[u8]> {
         });
         let (tag, after) = rest.split_at(end.unwrap_or(rest.len()));
         rest = after;
-        Some(tag.trim())
+        Some(tag.trim_ascii())
     })
 }
 

@@ -1,6 +1,5 @@
 //! HTTP dates (RFC 9110 section 5.6.7): the three forms read, the one form written, and the clock of a request.
 
-use bstr::ByteSlice;
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -65,7 +64,7 @@ fn civil(days: i64) -> (i64, u32, u32) {
 
 /// Seconds since the epoch of any of the three forms; None for anything else. The name of the day is not looked at.
 pub fn parse(text: &[u8]) -> Option<i64> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     let words: smallvec::SmallVec<[&[u8]; 8]> =
         text.split(|byte| matches!(byte, b' ' | b'-' | b',')).filter(|word| !word.is_empty()).collect();
     let (day, month, year, time) = match words.as_slice() {

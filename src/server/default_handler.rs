@@ -2,7 +2,7 @@
 //! which sends files.
 
 use super::{conditional, file, methods, walk};
-use crate::config::{CoreDir, CoreServer, Handler, PathInfo};
+use crate::config::{CoreServer, Handler, PathInfo};
 use crate::log::Level;
 use crate::module::{Answer, Hooks, LAST, MIDDLE, REALLY_FIRST, REALLY_LAST};
 use crate::request::{Body, FileInfo, FileKind, FileRange, FilterInstance, MethodNumber, Request, Status};
@@ -96,7 +96,7 @@ fn insert_filters(r: &mut Request) -> Answer {
 fn names(list: &Option<bstr::BString>) -> impl Iterator<Item = &[u8]> {
     list.iter()
         .flat_map(|list| list.split(|byte| *byte == b';'))
-        .map(|name| name.trim())
+        .map(|name| name.trim_ascii())
         .filter(|name| !name.is_empty())
 }
 
@@ -123,7 +123,7 @@ fn unknown(r: &Request, direction: &str, name: &[u8]) {
 
 /// The handler of last resort: sends the mapped file.
 fn serve(r: &mut Request) -> Answer {
-    let core = r.dir::<CoreDir>();
+    let core = r.dir.core();
     let accepts_path_info = core.accept_path_info == Some(PathInfo::On);
     methods::allow(r, &[MethodNumber::GET, MethodNumber::OPTIONS, MethodNumber::POST]);
     if !r.method.is(MethodNumber::GET) && !r.method.is(MethodNumber::POST) {

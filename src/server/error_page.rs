@@ -3,7 +3,7 @@
 //! Texts and their order are Apache's, taken from its answers; manual: custom-error.html, ServerSignature, mod/core.html.
 
 use super::{escape, methods, name};
-use crate::config::{CoreDir, Signature, identity};
+use crate::config::{Signature, identity};
 use crate::request::{Body, MethodNumber, Request, Status};
 use bstr::{BString, ByteSlice};
 
@@ -183,7 +183,7 @@ fn fixed(status: u16) -> &'static [u8] {
 
 /// The line under generated pages, as ServerSignature asks; `prefix` stands before it, and nothing at all when it is off.
 pub fn signature(prefix: &str, r: &Request) -> BString {
-    let kind = r.dir::<CoreDir>().signature.unwrap_or(Signature::Off);
+    let kind = r.dir.core().signature.unwrap_or(Signature::Off);
     if kind == Signature::Off {
         return BString::default();
     }

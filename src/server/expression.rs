@@ -89,7 +89,7 @@ impl<'e> Evaluation<'e> {
     /// The response depends on the headers that were read.
     fn finish(self) {
         for name in self.vary.into_iter().flatten() {
-            let named = |value: &BStr| value.split_str(",").any(|known| known.trim().eq_ignore_ascii_case(&name));
+            let named = |value: &BStr| value.split_str(",").any(|known| known.trim_ascii().eq_ignore_ascii_case(&name));
             if !self.r.headers_out.all("Vary").any(named) {
                 self.r.headers_out.merge("Vary", &name);
             }
@@ -412,7 +412,7 @@ fn ldap(out: &mut BString, text: &[u8]) {
 
 /// As `strtoll`: leading spaces, a sign, digits; what follows is ignored, what is too large is the limit.
 fn integer(text: &[u8]) -> i64 {
-    let text = text.trim_start();
+    let text = text.trim_ascii_start();
     let (negative, digits) = match text.split_first() {
         Some((b'-', rest)) => (true, rest),
         Some((b'+', rest)) => (false, rest),

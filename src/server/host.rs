@@ -1,6 +1,6 @@
 //! Names of addresses: reverse look-ups for HostnameLookups, Require host and UseCanonicalName DNS.
 
-use crate::config::{CoreDir, Lookups};
+use crate::config::Lookups;
 use crate::request::{Connection, Request};
 use crate::sys::resolve;
 use bstr::BString;
@@ -18,7 +18,7 @@ pub enum Want {
 
 /// The client's name. May wait for DNS: the look-up runs beside the event loop and happens once per connection.
 pub fn remote_host(r: &Request, want: Want) -> Option<BString> {
-    let lookups = r.dir::<CoreDir>().hostname_lookups.unwrap_or(Lookups::Off);
+    let lookups = r.dir.core().hostname_lookups.unwrap_or(Lookups::Off);
     let double = want == Want::DoubleReverse || lookups == Lookups::Double;
     if lookups == Lookups::Off && want != Want::DoubleReverse {
         return (want == Want::Name).then(|| r.useragent_ip.clone());

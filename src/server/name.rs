@@ -1,6 +1,6 @@
 //! Names of the server in URLs: UseCanonicalName, UseCanonicalPhysicalPort, default ports.
 
-use crate::config::{CanonicalName, CoreDir};
+use crate::config::CanonicalName;
 use crate::request::Request;
 use bstr::{BStr, BString, ByteSlice};
 
@@ -15,7 +15,7 @@ pub fn server_name(r: &Request) -> BString {
         Some(name) => name.clone(),
         None => r.connection.local_ip.clone(),
     };
-    let name = match r.dir::<CoreDir>().canonical_name.unwrap_or(CanonicalName::Off) {
+    let name = match r.dir.core().canonical_name.unwrap_or(CanonicalName::Off) {
         CanonicalName::On => own(),
         CanonicalName::Off => r.hostname.clone().unwrap_or_else(own),
         CanonicalName::Dns => super::host::local_host(&r.connection).unwrap_or_else(own),
@@ -28,7 +28,7 @@ pub fn server_name(r: &Request) -> BString {
 
 /// The port by which the server speaks of itself (SERVER_PORT).
 pub fn server_port(r: &Request) -> u16 {
-    let core = r.dir::<CoreDir>();
+    let core = r.dir.core();
     let physical = core.canonical_physical_port.unwrap_or(false).then(|| r.connection.local.port());
     let configured = Some(r.server.port).filter(|port| *port != 0);
     let chosen = match core.canonical_name.unwrap_or(CanonicalName::Off) {

@@ -160,7 +160,7 @@ pub(super) async fn invoke_handler(r: &mut Request) -> Answer {
     if !named {
         let media =
             r.content_type.as_ref().map(|kind| kind.split_once_str(";").map_or(kind.as_bytes(), |(kind, _)| kind));
-        let from_type = media.filter(|media| !media.is_empty()).map(|media| media.trim_end().into());
+        let from_type = media.filter(|media| !media.is_empty()).map(|media| media.trim_ascii_end().into());
         r.handler = Some(from_type.unwrap_or_else(|| "default-handler".into()));
     }
     let answer = run_first(&chains.handler, r).await;

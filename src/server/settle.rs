@@ -1,7 +1,7 @@
 //! From the handler's answer to a finished response: errors, ErrorDocument, output filters (`ap_die`).
 
 use super::{error_page, name, phases, redirect};
-use crate::config::{CoreDir, ErrorAction};
+use crate::config::ErrorAction;
 use crate::log::Level;
 use crate::module::Answer;
 use crate::request::{Body, Method, MethodNumber, Request, Status};
@@ -60,7 +60,7 @@ pub async fn die(r: &mut Request, status: Status) {
             status = earliest.status;
         }
     } else {
-        let documents = &r.dir::<CoreDir>().error_documents;
+        let documents = &r.dir.core().error_documents;
         action = documents.iter().rfind(|(code, _)| *code == status.0).map(|(_, action)| action.clone());
     }
     r.status = status;

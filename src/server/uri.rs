@@ -3,7 +3,7 @@
 //! Source: RFC 3986 section 5.2.4, AllowEncodedSlashes and MergeSlashes in the manual.
 
 use super::escape::{Slashes, Undecodable, hex_pair, unescape_url};
-use crate::config::{CoreDir, CoreServer, EncodedSlashes};
+use crate::config::{CoreServer, EncodedSlashes};
 use crate::log::Level;
 use crate::request::{Request, Status};
 use bstr::{BString, ByteSlice};
@@ -117,7 +117,7 @@ pub(super) fn normalize(r: &mut Request) -> Result<(), Status> {
 
 /// Percent-decoding, as AllowEncodedSlashes has it.
 pub(super) fn decode(r: &mut Request) -> Result<(), Status> {
-    let slashes = match r.dir::<CoreDir>().encoded_slashes.unwrap_or(EncodedSlashes::Off) {
+    let slashes = match r.dir.core().encoded_slashes.unwrap_or(EncodedSlashes::Off) {
         EncodedSlashes::Off => Slashes::Refuse,
         EncodedSlashes::On => Slashes::Decode,
         EncodedSlashes::NoDecode => Slashes::Keep,

@@ -23,7 +23,9 @@ pub struct Chain {
 /// All chains by address; None stands for `*`. Port 0 is any port.
 #[derive(Default)]
 pub struct Table {
-    chains: HashMap<(Option<IpAddr>, u16), Chain>,
+    chains: Vec<Chain>,
+    /// Positions in `chains`.
+    places: HashMap<(Option<IpAddr>, u16), usize>,
     /// The keys in the order in which the files mention them.
     pub order: Vec<(Option<IpAddr>, u16)>,
 }
@@ -35,22 +37,26 @@ impl Table {
         for server in configuration.servers.iter().skip(1) {
             for address in &server.addresses {
                 let key = (address.ip.map(|ip| ip.to_canonical()), address.port);
-                if !table.chains.contains_key(&key) {
+                let place = *table.places.entry(key).or_insert_with(|| {
                     table.order.push(key);
+                    table.chains.push(Chain::default());
+                    table.chains.len() - 1
+                });
+                if let Some(chain) = table.chains.get_mut(place) {
+                    chain.add(server);
                 }
-                table.chains.entry(key).or_default().add(server);
             }
         }
         table
     }
     pub fn chain(&self, key: (Option<IpAddr>, u16)) -> Option<&Chain> {
-        self.chains.get(&key)
+        self.chains.get(*self.places.get(&key)?)
     }
-    /// The chain for a local address: the address itself before `*`, its port before any port.
-    fn find(&self, local: SocketAddr) -> Option<&Chain> {
+    /// The place of the chain for a local address: the address itself before `*`, its port before any port.
+    fn find(&self, local: SocketAddr) -> Option<usize> {
         let ip = Some(local.ip().to_canonical());
         let keys = [(ip, local.port()), (ip, 0), (None, local.port()), (None, 0)];
-        keys.iter().find_map(|key| self.chains.get(key))
+        keys.iter().find_map(|key| self.places.get(key).copied())
     }
 }
 
@@ -95,21 +101,19 @@ fn table(configuration: &'static Configuration) -> &'static Table {
     TABLE.get_or_init(|| Table::of(configuration))
 }
 
-/// The server that a connection belongs to before a request names one.
-pub fn base_server(configuration: &'static Configuration, local: SocketAddr) -> &'static Server {
-    let first = table(configuration).find(local).and_then(|chain| chain.servers.first());
-    first.and_then(|index| configuration.servers.get(*index)).unwrap_or_else(|| configuration.main())
+/// The server that a connection belongs to before a request names one, and where the others are that a name may choose.
+pub fn base_server(configuration: &'static Configuration, local: SocketAddr) -> (&'static Server, Option<usize>) {
+    let table = table(configuration);
+    let place = table.find(local);
+    let chain = place.and_then(|place| table.chains.get(place));
+    let first = chain.and_then(|chain| configuration.servers.get(*chain.servers.first()?));
+    (first.unwrap_or_else(|| configuration.main()), place)
 }
 
 /// Chooses the host of a request whose head is read.
 pub(super) fn choose(r: &mut Request) {
-    if r.configuration.servers.len() < 2 {
-        return;
-    }
-    let Some(chain) = table(r.configuration).find(r.connection.local) else { return };
-    if chain.servers.len() < 2 {
-        return;
-    }
+    let Some(place) = r.connection.hosts else { return };
+    let Some(chain) = table(r.configuration).chains.get(place).filter(|chain| chain.servers.len() > 1) else { return };
     let position = match &r.hostname {
         Some(name) => chain.named(name.as_bstr()),
         None => chain.under(&r.uri),

@@ -232,7 +232,7 @@ fn ask(r: &mut Request, dir: &BasicDir, user: &BStr, password: &BStr) -> Authn {
         r.notes.set("authn_provider_name", &chosen.name);
         let before = chosen.alias.as_ref().map(|settings| {
             let merged = r.dir.settings.merged(settings, &r.configuration.kinds);
-            std::mem::replace(&mut r.dir, Arc::new(Merged { settings: merged, id: u64::MAX }))
+            std::mem::replace(&mut r.dir, Arc::new(Merged::new(merged, u64::MAX)))
         });
         result = match dir.digest {
             Some(true) => by_digest(r, chosen.provider, user, password),

@@ -420,7 +420,7 @@ async fn evaluate(node: &Node, r: &mut Request) -> Authz {
 async fn check_leaf(leaf: &Leaf, r: &mut Request) -> Authz {
     let before = leaf.alias.as_ref().map(|settings| {
         let merged = r.dir.settings.merged(settings, &r.configuration.kinds);
-        std::mem::replace(&mut r.dir, Arc::new(Merged { settings: merged, id: u64::MAX }))
+        std::mem::replace(&mut r.dir, Arc::new(Merged::new(merged, u64::MAX)))
     });
     let result = match leaf.provider.check(r, leaf.arguments.as_bstr(), &leaf.parsed) {
         AuthzCheck::Now(result) => result,

@@ -226,11 +226,14 @@ fn hooks(on: &mut Hooks) {
 fn accepts_gzip(field: &BStr) -> bool {
     field.split(|byte| *byte == b',').any(|item| {
         let mut parts = item.split(|byte| *byte == b';');
-        let coding = parts.next().unwrap_or_default().trim();
+        let coding = parts.next().unwrap_or_default().trim_ascii();
         let refused = parts.any(|parameter| {
-            let value = parameter.trim().split_once_str("=").filter(|(name, _)| name.trim().eq_ignore_ascii_case(b"q"));
+            let value = parameter
+                .trim_ascii()
+                .split_once_str("=")
+                .filter(|(name, _)| name.trim_ascii().eq_ignore_ascii_case(b"q"));
             value.is_some_and(|(_, value)| {
-                let value = value.trim();
+                let value = value.trim_ascii();
                 value.starts_with(b"0") && value.iter().all(|byte| *byte == b'0' || *byte == b'.')
             })
         });
@@ -275,7 +278,7 @@ fn compress(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Stat
     let plain = {
         let fields = [r.headers_out.get("Content-Encoding"), r.err_headers_out.get("Content-Encoding")];
         let codings = fields.into_iter().flatten().chain(r.content_encoding.as_ref().map(|coding| coding.as_bstr()));
-        let mut tokens = codings.flat_map(|field| field.split(|byte| *byte == b',')).map(|token| token.trim());
+        let mut tokens = codings.flat_map(|field| field.split(|byte| *byte == b',')).map(|token| token.trim_ascii());
         tokens.all(|token| token.is_empty() || is_plain(token))
     };
     if !plain {

@@ -73,7 +73,7 @@ struct Smart {
 /// Per-directory settings.
 #[derive(Clone, Default)]
 pub struct FilterDir {
-    declared: Vec<Smart>,
+    declared: Vec<Arc<Smart>>,
     chain: Vec<BString>,
     /// `FilterChain =` or `!`: what stands above does not count.
     reset: bool,
@@ -109,11 +109,17 @@ impl FilterDir {
             Some(at) => at,
             None => {
                 let protocol = Protocol::default();
-                self.declared.push(Smart { name: name.into(), kind: None, providers: Vec::new(), protocol, trace: 0 });
+                self.declared.push(Arc::new(Smart {
+                    name: name.into(),
+                    kind: None,
+                    providers: Vec::new(),
+                    protocol,
+                    trace: 0,
+                }));
                 self.declared.len() - 1
             }
         };
-        &mut self.declared[at]
+        Arc::make_mut(&mut self.declared[at])
     }
 }
 
@@ -168,7 +174,7 @@ fn chain(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
 fn trace(cx: &mut Cx<'_>, name: &BStr, level: &BStr) -> Outcome {
     let level = level.to_str().ok().and_then(|level| level.parse().ok()).unwrap_or(0);
     match cx.dir::<FilterDir>().declared.iter_mut().find(|smart| smart.name == name) {
-        Some(smart) => smart.trace = level,
+        Some(smart) => Arc::make_mut(smart).trace = level,
         None => return Err(format!("Undeclared smart filter {name}").into()),
     }
     Ok(())
@@ -215,6 +221,7 @@ fn protocol(cx: &mut Cx<'_>, name: &BStr, second: &BStr, third: Option<&BStr>) -
     let Some(smart) = cx.dir::<FilterDir>().declared.iter_mut().find(|smart| smart.name == name) else {
         return Err("FilterProtocol: No such filter".into());
     };
+    let smart = Arc::make_mut(smart);
     match filter {
         None => smart.protocol = parsed,
         Some(filter) => match smart.providers.iter_mut().find(|provider| provider.filter == filter) {
@@ -251,8 +258,7 @@ fn insert(r: &mut Request) -> Answer {
                     FilterKind::Protocol => &PROTOCOL,
                     FilterKind::Transcode => &TRANSCODE,
                 };
-                // The memo keeps `settings` alive; a copy of one entry is a few words and shared providers.
-                r.output_filters.push(FilterInstance { filter, context: Some(Arc::new(smart.clone())) });
+                r.output_filters.push(FilterInstance { filter, context: Some(smart.clone()) });
             }
             None => match server::chains().output_filter(name) {
                 Some(filter) => r.output_filters.push(FilterInstance { filter, context: None }),

@@ -2,7 +2,7 @@
 //! links, splitting off the path info.
 
 use super::{apply, regex_matches};
-use crate::config::{CoreDir, CoreServer, Pattern, Section, fnmatch, options};
+use crate::config::{CoreServer, Pattern, Section, fnmatch, options};
 use crate::log::Level;
 use crate::request::{FileInfo, FileKind, Request, Status};
 use crate::server::file::{lstat, stat};
@@ -115,7 +115,7 @@ fn enter(r: &mut Request, sections: &'static [Arc<Section>], from: usize, len: u
 
 /// Looks at the component that ends at `end`.
 fn component(r: &Request, whole: Option<FileInfo>, end: usize, last: bool) -> Result<Component, Status> {
-    let options = r.dir::<CoreDir>().options();
+    let options = r.dir.core().options();
     let follow = options & options::SYM_LINKS != 0;
     if let Some(info) = whole.filter(|_| follow) {
         return Ok(if last { sorted(r, info)? } else { Component::Directory });

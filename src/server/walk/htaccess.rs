@@ -1,14 +1,14 @@
 //! .htaccess on the way down.
 
 use super::apply;
-use crate::config::{self, CoreDir, CoreServer, Permit};
+use crate::config::{self, CoreServer, Permit};
 use crate::log::{self, Level, raw};
 use crate::request::{Request, Status};
 use bstr::{BString, ByteSlice};
 
 /// Merges the .htaccess of the directory `filename[..len]`.
 pub(super) fn apply_htaccess(r: &mut Request, len: usize) -> Result<(), Status> {
-    let Some(permit) = Permit::of(r.dir::<CoreDir>()) else { return Ok(()) };
+    let Some(permit) = Permit::of(r.dir.core()) else { return Ok(()) };
     let default = [BString::from(".htaccess")];
     let names = r.server::<CoreServer>().access_file_names.as_deref().map_or(&default[..], Vec::as_slice);
     let dir = r.filename.get(..len).unwrap_or_default().as_bstr();

@@ -61,13 +61,13 @@ fn remember(key: (u64, u32), make: impl FnOnce() -> Dir) -> Dir {
 pub(crate) fn merged(configuration: &Configuration, base: &Dir, section: &Section) -> Dir {
     remember((base.id, section.id), || {
         let settings = base.settings.merged(&section.settings, &configuration.kinds);
-        Arc::new(Merged { settings, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) })
+        Arc::new(Merged::new(settings, NEXT_ID.fetch_add(1, Ordering::Relaxed)))
     })
 }
 
 /// What holds in a server outside of any section.
 pub(crate) fn defaults(server: &Server) -> Dir {
     remember((SERVER | server.index as u64, 0), || {
-        Arc::new(Merged { settings: server.defaults.clone(), id: NEXT_ID.fetch_add(1, Ordering::Relaxed) })
+        Arc::new(Merged::new(server.defaults.clone(), NEXT_ID.fetch_add(1, Ordering::Relaxed)))
     })
 }

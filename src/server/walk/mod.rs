@@ -9,7 +9,7 @@ pub(crate) mod memo;
 
 pub use directory::directory_walk;
 
-use crate::config::{CoreDir, CoreServer, Dir, Pattern, Section, fnmatch};
+use crate::config::{CoreServer, Dir, Pattern, Section, fnmatch};
 use crate::request::{Request, Status};
 use bstr::{BStr, ByteSlice};
 use std::sync::Arc;
@@ -147,7 +147,7 @@ pub(crate) fn storage_walk(r: &mut Request) -> Result<(), Status> {
 
 /// Options that hold for the request (Apache's `ap_allow_options`).
 pub fn allowed_options(r: &Request) -> u32 {
-    r.dir::<CoreDir>().options()
+    r.dir.core().options()
 }
 
 #[cfg(test)]

@@ -52,8 +52,8 @@ pub(super) fn request(r: &mut Request, body: Body, _: &FilterContext) -> Result<
 /// The codings without a final gzip; None where gzip is not the last.
 fn without_gzip(field: &bstr::BStr) -> Option<Vec<u8>> {
     let (rest, last) = match field.rfind_byte(b',') {
-        Some(comma) => (field[..comma].trim(), field[comma + 1..].trim()),
-        None => (&b""[..], field.trim()),
+        Some(comma) => (field[..comma].trim_ascii(), field[comma + 1..].trim_ascii()),
+        None => (&b""[..], field.trim_ascii()),
     };
     let gzip = last.eq_ignore_ascii_case(b"gzip") || last.eq_ignore_ascii_case(b"x-gzip");
     gzip.then(|| rest.to_vec())

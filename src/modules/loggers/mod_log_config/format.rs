@@ -454,8 +454,8 @@ fn escaped(out: &mut Vec<u8>, value: Option<&BStr>) -> bool {
 }
 
 fn remote_host(out: &mut Vec<u8>, r: &Request) -> bool {
-    use crate::config::{CoreDir, Lookups};
-    match r.dir::<CoreDir>().hostname_lookups {
+    use crate::config::Lookups;
+    match r.dir.core().hostname_lookups {
         None | Some(Lookups::Off) if r.connection.remote_host.get().is_none() => escape_access(out, &r.useragent_ip),
         _ => match server::remote_host(r, Want::Name) {
             Some(name) => escape_access(out, &name),
