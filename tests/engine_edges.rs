@@ -233,3 +233,151 @@ fn accepting_goes_on_when_descriptors_are_free_again() {
         ask(&mut stream);
     }
 }
+
+/// Each child that waits on the same listener gets its share of the connections.
+#[test]
+fn two_loops_share_a_listener() {
+    let (fd, address) = listener();
+    let counts = [Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0))];
+    let handles = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let threads = counts.clone().map(|count| {
+        let (fd, handles) = (fd.try_clone().unwrap(), handles.clone());
+        std::thread::spawn(move || {
+            let main = async move {
+                handles.lock().push(event::handle().unwrap());
+                let listener = Listener::new(fd).unwrap();
+                loop {
+                    let Ok((stream, _)) = listener.accept().await else { continue };
+                    count.fetch_add(1, Ordering::SeqCst);
+                    engine::spawn(async move {
+                        let _ = stream.write_all(b".").await;
+                        let _ = stream.read(&mut [0]).await;
+                    });
+                }
+            };
+            event::run(event::Options::default(), main).unwrap();
+        })
+    });
+    let mut streams = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+        streams.push(stream);
+    }
+    handles.lock().iter().for_each(event::Handle::stop);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let shares = counts.map(|count| count.load(Ordering::SeqCst));
+    assert_eq!(shares[0] + shares[1], 200);
+    assert!(shares.iter().all(|share| *share >= 40), "{shares:?}");
+}
+
+/// A listener that is switched off leaves its connections in the backlog, and takes them when it is on again.
+#[test]
+fn a_listener_is_switched_off_and_on() {
+    async fn check() {
+        let (fd, address) = listener();
+        let listener = Listener::new(fd).unwrap();
+        let first = TcpStream::connect(address).unwrap();
+        listener.accept().await.unwrap();
+        listener.disable();
+        listener.disable();
+        let second = TcpStream::connect(address).unwrap();
+        assert!(engine::timeout(Duration::from_millis(50), listener.accept()).await.is_err());
+        let mut accept = pin!(listener.accept());
+        assert!(std::future::poll_fn(|cx| Poll::Ready(accept.as_mut().poll(cx).is_pending())).await);
+        listener.enable();
+        listener.enable();
+        let (_, peer) = engine::timeout(LONG, accept).await.expect("still off").unwrap();
+        assert_eq!(peer, Some(second.local_addr().unwrap()));
+        drop(first);
+    }
+    in_a_loop(check());
+    alone::run(check());
+}
+
+/// Followers are made up to the limit, and without one the closure runs where it is.
+#[test]
+fn blocking_with_one_thread_or_within_itself_is_a_plain_call() {
+    let options = event::Options { max_threads: 1, ..event::Options::default() };
+    let (done, ended) = mpsc::channel();
+    event::run(options, async move {
+        let here = std::thread::current().id();
+        let there = engine::block(|| engine::block(|| std::thread::current().id()));
+        assert_eq!(here, there);
+        assert_eq!(event::handle().unwrap().threads(), 1);
+        engine::sleep(Duration::from_millis(10)).await;
+        done.send(()).unwrap();
+    })
+    .unwrap();
+    ended.try_recv().unwrap();
+    assert_eq!(engine::block(|| 7), 7);
+}
+
+/// After it blocked, a task still reads, writes, sets timers and spawns, from whatever thread it is on.
+#[test]
+fn a_task_waits_after_it_blocked() {
+    let main = async {
+        let finished = Arc::new(AtomicUsize::new(0));
+        let bell = Arc::new(Notify::new());
+        for _ in 0..20 {
+            let (finished, bell) = (finished.clone(), bell.clone());
+            engine::spawn(async move {
+                let (ours, theirs) = UnixStream::pair().unwrap();
+                let far = Stream::from_unix(theirs).unwrap();
+                for round in 0..10u8 {
+                    engine::block(|| std::thread::sleep(Duration::from_millis(1)));
+                    let near = Stream::from_unix(ours.try_clone().unwrap()).unwrap();
+                    let sender = near.clone();
+                    engine::spawn(async move {
+                        engine::block(|| std::thread::yield_now());
+                        sender.write_all(&[round]).await.unwrap();
+                    });
+                    let mut got = [0];
+                    let read = engine::timeout(LONG, far.read(&mut got)).await.expect("lost").unwrap();
+                    assert_eq!((read, got), (1, [round]));
+                    engine::sleep(Duration::from_millis(1)).await;
+                }
+                finished.fetch_add(1, Ordering::SeqCst);
+                bell.notify_all();
+            });
+        }
+        loop {
+            let rung = bell.notified();
+            if finished.load(Ordering::SeqCst) == 20 {
+                break;
+            }
+            engine::timeout(LONG, rung).await.expect("some task is lost");
+        }
+    };
+    in_a_loop(main);
+}
+
+/// sendfile sends what is there, in both ways of running, to a reader that is slower.
+#[test]
+fn a_file_goes_out_whole() {
+    let mut file = tempfile::tempfile().unwrap();
+    let content: Vec<u8> = (0..3_000_000u32).map(|at| (at % 251) as u8).collect();
+    file.write_all(&content).unwrap();
+    let file = Arc::new(file);
+    let send = |file: Arc<std::fs::File>, ours: UnixStream| async move {
+        let stream = Stream::from_unix(ours).unwrap();
+        assert_eq!(stream.sendfile(&file, 1000, 2_000_000).await.unwrap(), 2_000_000);
+        assert_eq!(stream.sendfile(&file, 2_999_000, 5000).await.unwrap(), 1000);
+        stream.shutdown_write().unwrap();
+    };
+    for looped in [true, false] {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut got = Vec::new();
+            theirs.read_to_end(&mut got).unwrap();
+            got
+        });
+        match looped {
+            true => in_a_loop(send(file.clone(), ours)),
+            false => alone::run(send(file.clone(), ours)),
+        }
+        let got = reader.join().unwrap();
+        assert!(got == [&content[1000..2_001_000], &content[2_999_000..]].concat(), "looped: {looped}");
+    }
+}

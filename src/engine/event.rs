@@ -136,7 +136,6 @@ impl Shared {
         };
         let result = poll.poll(events, timeout);
         self.sleeping.store(false, Ordering::SeqCst);
-        self.pulse.begin_turn();
         let now = clock::begin_turn();
         if result.is_ok() {
             self.sources.dispatch(events);
@@ -145,6 +144,9 @@ impl Shared {
         self.timers.lock().expire(now, expired);
         for waker in expired.drain(..) {
             waker.wake();
+        }
+        if self.ready_len.load(Ordering::Relaxed) > 0 {
+            self.pulse.begin_turn();
         }
     }
 }

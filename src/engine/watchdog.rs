@@ -11,7 +11,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 /// Looks in vain before the watchdog parks.
-const PATIENCE: u32 = 20;
+const PATIENCE: u32 = 4;
 
 /// What the leader shows of itself. Even: not in a task; odd: in one. Each change is another number.
 #[derive(Default)]
