@@ -1,5 +1,7 @@
 //! mod_autoindex: directory listings, plain, fancy and as a table, with every IndexOptions word.
 
+mod directives;
+
 use compat_tests::{Group, group, under_each_mpm};
 
 fn listed(name: &str, conf: &str) -> Group {

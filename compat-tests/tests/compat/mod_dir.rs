@@ -1,5 +1,7 @@
 //! mod_dir: DirectoryIndex, DirectorySlash, FallbackResource, DirectoryIndexRedirect, DirectoryCheckHandler.
 
+mod directives;
+
 use compat_tests::{Group, group, under_each_mpm};
 
 fn site(name: &str, conf: &str) -> Group {

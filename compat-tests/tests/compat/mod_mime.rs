@@ -1,5 +1,7 @@
 //! mod_mime: types, encodings, languages, charsets, handlers and filters by extension.
 
+mod directives;
+
 use compat_tests::{group, under_each_mpm};
 
 under_each_mpm! {

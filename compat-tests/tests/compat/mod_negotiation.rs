@@ -1,5 +1,7 @@
 //! mod_negotiation: MultiViews, type maps, LanguagePriority, ForceLanguagePriority, CacheNegotiatedDocs.
 
+mod directives;
+
 use compat_tests::{Group, group, under_each_mpm};
 
 fn site(name: &str, conf: &str) -> Group {
