@@ -104,11 +104,11 @@ pub fn write(r: &mut Request, out: &mut Vec<u8>, close: bool, late: bool) -> Del
         r.headers_out.unset("Content-Length");
     }
     let delimiting = delimit(r, close, late);
-    if !bodiless {
-        content_fields(r);
-    }
     if r.no_cache && !r.headers_out.contains("Expires") {
         r.headers_out.add("Expires", date::format(date::seconds(date::now())));
+    }
+    if !bodiless {
+        content_fields(r);
     }
     out.extend_from_slice(protocol);
     status(r, out);
@@ -181,8 +181,13 @@ fn content_fields(r: &mut Request) {
         r.headers_out.set("Content-Encoding", coding);
     }
     for language in &r.content_languages {
-        if !has_token(r.headers_out.get("Content-Language"), language) {
-            r.headers_out.merge("Content-Language", language);
+        match r.headers_out.get("Content-Language") {
+            Some(others) if has_token(Some(others), language) => {}
+            Some(others) => {
+                let joined = [others.as_ref() as &[u8], b",", language].concat();
+                r.headers_out.set("Content-Language", joined);
+            }
+            None => r.headers_out.add("Content-Language", language),
         }
     }
 }

@@ -104,7 +104,7 @@ fn names(list: &Option<bstr::BString>) -> impl Iterator<Item = &[u8]> {
 pub fn add_output_filter(r: &mut Request, name: &[u8]) {
     match super::chains().output_filter(name) {
         Some(filter) => r.output_filters.push(FilterInstance { filter, context: None }),
-        None => unknown(r, "output", name),
+        None => unknown(r, name),
     }
 }
 
@@ -112,12 +112,12 @@ pub fn add_output_filter(r: &mut Request, name: &[u8]) {
 pub fn add_input_filter(r: &mut Request, name: &[u8]) {
     match super::chains().input_filter(name) {
         Some(filter) => r.input_filters.push(FilterInstance { filter, context: None }),
-        None => unknown(r, "input", name),
+        None => unknown(r, name),
     }
 }
 
-fn unknown(r: &Request, direction: &str, name: &[u8]) {
-    let text = format_args!("AH00081: an unknown filter was not added: {} ({direction})", name.as_bstr());
+fn unknown(r: &Request, name: &[u8]) {
+    let text = format_args!("AH00082: an unknown filter was not added: {}", name.as_bstr());
     r.log(Level::Error, "core", text);
 }
 

@@ -41,7 +41,7 @@ macro_rules! removers {
     ($($name:literal $field:ident)*) => {
         const REMOVERS: &[Directive] = &[$(
             iterate($name, ANYWHERE, FILE_INFO, |cx, extension| {
-                entry(cx, extension).$field = Mark::Removed;
+                entry(cx, extension).$field = Mark::Removed(None);
                 Ok(())
             }, "one or more file extensions"),
         )*];
@@ -109,17 +109,34 @@ const OTHERS: &[Directive] = &[
 ];
 
 /// A value for an extension, which a more specific place may take away again.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 enum Mark {
     #[default]
     Unset,
-    Removed,
+    /// With the value that it hides.
+    Removed(Option<BString>),
     Set(BString),
 }
 
 impl Mark {
     fn over(&self, base: &Mark) -> Mark {
-        if matches!(self, Mark::Unset) { base.clone() } else { self.clone() }
+        match self {
+            Mark::Unset => base.clone(),
+            Mark::Set(value) => Mark::Set(value.clone()),
+            Mark::Removed(_) => Mark::Removed(match base {
+                Mark::Set(value) => Some(value.clone()),
+                Mark::Removed(hidden) => hidden.clone(),
+                Mark::Unset => None,
+            }),
+        }
+    }
+    /// As [`Mark::over`], but a removal holds for its own section alone: the next section with settings of this module
+    /// brings the hidden value back. So does Apache for all but types and filters.
+    fn briefly_over(&self, base: &Mark) -> Mark {
+        match (self, base) {
+            (Mark::Unset, Mark::Removed(hidden)) => hidden.clone().map_or(Mark::Unset, Mark::Set),
+            _ => self.over(base),
+        }
     }
     fn value(&self) -> Option<&BString> {
         match self {
@@ -145,10 +162,10 @@ impl Meaning {
     fn over(&self, base: &Meaning) -> Meaning {
         Meaning {
             kind: self.kind.over(&base.kind),
-            charset: self.charset.over(&base.charset),
-            encoding: self.encoding.over(&base.encoding),
-            language: self.language.over(&base.language),
-            handler: self.handler.over(&base.handler),
+            charset: self.charset.briefly_over(&base.charset),
+            encoding: self.encoding.briefly_over(&base.encoding),
+            language: self.language.briefly_over(&base.language),
+            handler: self.handler.briefly_over(&base.handler),
             input_filters: self.input_filters.over(&base.input_filters),
             output_filters: self.output_filters.over(&base.output_filters),
         }
@@ -198,10 +215,10 @@ pub struct MimeDir {
 impl Settings for MimeDir {
     crate::slot!();
     fn merge(base: &Self, add: &Self) -> Self {
-        let mut meanings = base.meanings.clone();
-        for (extension, meaning) in &add.meanings {
-            let merged = meanings.get(extension).map(|below| meaning.over(below));
-            meanings.insert(extension.clone(), merged.unwrap_or_else(|| meaning.clone()));
+        let mut meanings = add.meanings.clone();
+        for (extension, below) in &base.meanings {
+            let merged = add.meanings.get(extension).unwrap_or(&Meaning::default()).over(below);
+            meanings.insert(extension.clone(), merged);
         }
         MimeDir {
             meanings,
@@ -323,7 +340,7 @@ fn find<'a>(dir: &'a MimeDir, types: Option<&'a ByExtension<BString>>, extension
     let meaning = if dir.meanings.is_empty() { None } else { look(&dir.meanings, extension) };
     let kind = match meaning.map(|meaning| &meaning.kind) {
         Some(Mark::Set(kind)) => Some(kind),
-        Some(Mark::Removed) => None,
+        Some(Mark::Removed(_)) => None,
         _ => types.and_then(|types| look(types, extension)),
     };
     Found { meaning, kind }
@@ -367,7 +384,7 @@ fn find_type(r: &mut Request) -> Answer {
             Ok(Some(whole)) => r.content_type = Some(whole),
             Ok(None) => {}
             Err(text) => {
-                r.log(Level::Warn, "mime", format_args!("{text}"));
+                r.server.log(Level::Warn, "mime", format_args!("{text}"));
             }
         }
     }
@@ -425,7 +442,7 @@ impl UnknownParts for Mime {
         let types = r.server::<MimeServer>().types.as_deref();
         let (base, extensions) = parts(&r.filename);
         let mut unknown = vec![BString::from(base)];
-        let mut any = dir.multiviews & ANY != 0;
+        let mut any = false;
         for extension in extensions {
             if find(dir, types, extension).known(dir.multiviews) {
                 any = true;
@@ -458,12 +475,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_removed_comes_back_below() {
+        let removed = Mark::Removed(None).briefly_over(&Mark::Set("en".into()));
+        assert_eq!(removed.value(), None);
+        assert_eq!(Mark::Unset.briefly_over(&removed), Mark::Set("en".into()));
+        assert_eq!(Mark::Unset.over(&removed).value(), None);
+    }
+
+    #[test]
     fn types_of_the_file_and_of_sections() {
         let types = parse_types(b"# text/none none\ntext/html html HTM\n\n  text/plain\ttxt\n");
         let mut base = MimeDir::default();
         set(&mut base, "foo", |meaning| meaning.kind = Mark::Set("text/x-foo".into()));
         let mut add = MimeDir::default();
-        set(&mut add, "html", |meaning| meaning.kind = Mark::Removed);
+        set(&mut add, "html", |meaning| meaning.kind = Mark::Removed(None));
         set(&mut add, "foo", |meaning| meaning.charset = Mark::Set("utf-8".into()));
         let merged = MimeDir::merge(&base, &add);
         let kind = |dir: &MimeDir, extension: &str| find(dir, Some(&types), extension.as_bytes()).kind.cloned();
@@ -471,6 +496,7 @@ mod tests {
         assert_eq!(kind(&merged, "HTML"), None);
         assert_eq!(kind(&merged, "htm"), Some("text/html".into()));
         assert_eq!(kind(&merged, "foo"), Some("text/x-foo".into()));
+        assert_eq!(kind(&MimeDir::merge(&merged, &base), "html"), None);
         assert_eq!(kind(&merged, "none"), None);
         assert_eq!(kind(&merged, &"x".repeat(100)), None);
     }

@@ -249,7 +249,7 @@ async fn try_index(r: &mut Request, name: &BStr, count: usize, redirect: u16) ->
     let proxied = sub.handler.as_ref().is_some_and(|handler| handler == "proxy-server");
     if sub.status == Status::OK && (proxied || sub.finfo.kind == FileKind::File) {
         if redirect != 0 {
-            let location = server::construct_url(r, &escape::uri(&sub.uri));
+            let location = server::construct_url(r, &sub.uri);
             r.headers_out.set("Location", location);
             return Found::Yes(Answer::Status(Status(redirect)));
         }

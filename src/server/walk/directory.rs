@@ -35,6 +35,7 @@ pub fn directory_walk(r: &mut Request) -> Result<(), Status> {
     // Length of the directory prefix that was entered, with its slash.
     let mut entered = 1;
     let mut path_info_at = r.filename.len();
+    let mut slash_added = false;
     loop {
         next_section = enter(r, sections, next_section, entered)?;
         let rest = r.filename.get(entered..).unwrap_or_default();
@@ -46,6 +47,7 @@ pub fn directory_walk(r: &mut Request) -> Result<(), Status> {
         match component(r, whole, end, last)? {
             Component::Directory => {
                 if end == r.filename.len() {
+                    slash_added = true;
                     r.filename.push(b'/');
                     path_info_at += 1;
                 }
@@ -74,6 +76,10 @@ pub fn directory_walk(r: &mut Request) -> Result<(), Status> {
         if matched {
             apply(r, section);
         }
+    }
+    // A directory is named as it was asked for; the slash was for the sections.
+    if slash_added && r.filename.len() > 1 {
+        r.filename.pop();
     }
     Ok(())
 }

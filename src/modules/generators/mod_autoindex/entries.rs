@@ -39,21 +39,23 @@ pub(super) fn read(directory: &[u8]) -> io::Result<Vec<(BString, FileInfo)>> {
 }
 
 /// The entry for the directory above; None at the root and where it is ignored.
-pub(super) fn parent(r: &Request, dir: &IndexDir) -> Option<Entry> {
+pub(super) fn parent(r: &Request, dir: &IndexDir, options: u32) -> Option<Entry> {
     let path = [r.filename.as_slice(), b".."].concat();
     let up = r.uri.trim_end_with(|c| c == '/');
     let name = up.get(..=up.rfind_byte(b'/')?)?.into();
     if ignored(dir, &path) {
         return None;
     }
-    let special = |list: &[Item]| named(list, &path).or_else(|| named(list, DIRECTORY));
+    // Without FancyIndexing itself nothing is known of it, even in a table.
+    let fancy = options & option::FANCY != 0;
+    let special = |list: &[Item]| named(list, &path).or_else(|| named(list, DIRECTORY)).filter(|_| fancy);
     Some(Entry {
         name,
         parent: true,
         directory: true,
         icon: special(&dir.icons),
-        alt: special(&dir.alts).or_else(|| Some("PARENTDIR".into())),
-        description: describe(dir, &path),
+        alt: special(&dir.alts).or_else(|| fancy.then(|| "PARENTDIR".into())),
+        description: describe(dir, &path).filter(|_| fancy),
         mtime: None,
         size: None,
     })
@@ -94,7 +96,7 @@ pub(super) async fn entry(
     if directory {
         entry.name.push(b'/');
     }
-    if options & option::FANCY == 0 {
+    if options & option::FACTS == 0 {
         return Some(entry);
     }
     entry.mtime = Some(sub.finfo.mtime);
@@ -212,8 +214,8 @@ mod tests {
         assert!(named(&[item(BY_PATH, "*..")], b"/d/x/..").is_some());
         assert!(named(&[item(BY_PATH, "*..")], b"/e/..").is_none());
         assert!(named(&[item(BY_PATH, "*^^DIRECTORY^^")], DIRECTORY).is_some());
-        let dir = IndexDir { ignored: vec![item(BY_PATH, "*RCS"), item(BY_PATH, ".??*")], ..IndexDir::default() };
-        assert!(ignored(&dir, b"/d/xRCS") && ignored(&dir, b"/d/.htaccess"));
-        assert!(!ignored(&dir, b"/d/..") && !ignored(&dir, b"/d/RCSx"));
+        let dir = IndexDir { ignored: vec![item(BY_PATH, "RCS"), item(BY_PATH, ".??*")], ..IndexDir::default() };
+        assert!(ignored(&dir, b"/d/RCS") && ignored(&dir, b"/d/.htaccess"));
+        assert!(!ignored(&dir, b"/d/..") && !ignored(&dir, b"/d/xRCS"));
     }
 }

@@ -107,6 +107,8 @@ const LISTS: &[Directive] = &[
 /// IndexOptions without a value, by bit.
 pub(super) mod option {
     pub const NONE: u32 = 1;
+    /// Listings with facts: a table has them without FancyIndexing too.
+    pub const FACTS: u32 = FANCY | TABLE;
     pub const FANCY: u32 = 1 << 1;
     pub const ICONS_ARE_LINKS: u32 = 1 << 2;
     pub const SCAN_TITLES: u32 = 1 << 3;
@@ -192,6 +194,8 @@ pub struct IndexDir {
     options: u32,
     plus: u32,
     minus: u32,
+    /// Not merged yet, and not a server's own: signed words change what holds without any IndexOptions.
+    alone: bool,
     icons: Vec<Item>,
     alts: Vec<Item>,
     descriptions: Vec<Description>,
@@ -217,7 +221,7 @@ impl Settings for IndexDir {
     crate::slot!();
     /// Words without a sign replace what holds above; signed ones change it.
     fn merge(base: &Self, add: &Self) -> Self {
-        let mut out = add.clone();
+        let mut out = IndexDir { alone: false, ..add.clone() };
         macro_rules! inherit {
             ($($field:ident),* $(,)?) => {$( if out.$field.is_none() { out.$field = base.$field.clone(); } )*};
         }
@@ -254,10 +258,17 @@ impl Settings for IndexDir {
     }
 }
 
+impl IndexDir {
+    /// The options that hold.
+    fn options(&self) -> u32 {
+        if self.alone && self.options == 0 { self.plus & !self.minus } else { self.options }
+    }
+}
+
+/// What an icon or text is for. A name without wildcards stands for the ends of paths.
 fn item(cx: &Cx<'_>, by: usize, to: &BStr, value: &[u8]) -> Item {
     let below = [cx.path.as_ref().map_or(&b""[..], |path| path), b"*"].concat().into();
     let to = if by == BY_PATH && to == "**DIRECTORY**" { "^^DIRECTORY^^".into() } else { to };
-    // A name without wildcards is the end of a path.
     let plain = by == BY_PATH && to.find_byteset(b"*?").is_none();
     let to = if plain { [b"*", to.as_ref() as &[u8]].concat().into() } else { to.into() };
     Item { by, below, to, value: value.into() }
@@ -267,9 +278,10 @@ fn add_icon(cx: &mut Cx<'_>, icon: &BStr, to: &BStr) -> Outcome {
     let by = cx.directive.info;
     let mut url: &[u8] = icon;
     if let Some(pair) = icon.strip_prefix(b"(") {
+        let pair = pair.get(..pair.find_byte(b')').ok_or("missing closing paren")?).unwrap_or_default();
         let comma = pair.find_byte(b',').unwrap_or(pair.len());
         let alt = pair.get(..comma).unwrap_or_default();
-        url = pair.get(comma + 1..).unwrap_or_default().strip_suffix(b")").ok_or("missing closing paren")?;
+        url = pair.get(comma + 1..).unwrap_or_default();
         let alt = item(cx, by, to, alt);
         cx.dir::<IndexDir>().alts.push(alt);
     }
@@ -285,7 +297,8 @@ fn add_alt(cx: &mut Cx<'_>, alt: &BStr, to: &BStr) -> Outcome {
 }
 
 fn index_ignore(cx: &mut Cx<'_>, name: &BStr) -> Outcome {
-    let item = item(cx, BY_PATH, name, b"");
+    let below = [cx.path.as_ref().map_or(&b""[..], |path| path), b"*"].concat().into();
+    let item = Item { by: BY_PATH, below, to: name.into(), value: BString::default() };
     cx.dir::<IndexDir>().ignored.push(item);
     Ok(())
 }
@@ -330,6 +343,7 @@ fn number(text: &[u8]) -> i64 {
 
 fn index_options(cx: &mut Cx<'_>, words: &[&BStr]) -> Outcome {
     let mut new = std::mem::take(cx.dir::<IndexDir>());
+    new.alone = cx.path.is_some();
     let done = words.iter().try_for_each(|word| one_option(&mut new, word));
     *cx.dir::<IndexDir>() = new;
     done

@@ -99,10 +99,8 @@ pub(super) fn compare(a: &Entry, b: &Entry, key: Key, ascending: bool, options: 
             Key::Name => Ordering::Equal,
             Key::Date => a.mtime.cmp(&b.mtime),
             Key::Size => a.size.cmp(&b.size),
-            Key::Description => match (&a.description, &b.description) {
-                (Some(a), Some(b)) => a.cmp(b),
-                (a, b) => b.is_some().cmp(&a.is_some()),
-            },
+            // No description stands before any.
+            Key::Description => a.description.cmp(&b.description),
         };
         by_key.then_with(|| names(&a.name, &b.name, options))
     })

@@ -3,11 +3,11 @@
 use super::entries::{self, Entry};
 use super::order::{self, Key, Wish};
 use super::{IndexDir, NAME_WIDTH, Width, option};
-use crate::engine::{self, BoxFuture};
+use crate::engine;
 use crate::log::Level;
 use crate::log::clock::{Civil, append_strftime};
 use crate::module::Answer;
-use crate::request::{Body, Fault, FileKind, MethodNumber, Piece, Request, Source, Status};
+use crate::request::{Body, FileKind, MethodNumber, Piece, Request, Status};
 use crate::server::{self, conditional, error_page, escape};
 use bstr::{BStr, BString, ByteSlice};
 use std::collections::VecDeque;
@@ -47,9 +47,9 @@ pub(super) async fn answer(r: &mut Request) -> Answer {
     };
     let shared = r.dir.clone();
     let dir = shared.settings.of::<IndexDir>();
-    let mut page = Page { dir, options: dir.options, out: Vec::new(), pieces: VecDeque::new(), streamed: false };
+    let mut page = Page { dir, options: dir.options(), out: Vec::new(), pieces: VecDeque::new(), streamed: false };
     content_type(r, dir);
-    if dir.options & option::TRACK_MODIFIED != 0 {
+    if page.options & option::TRACK_MODIFIED != 0 {
         r.mtime = r.mtime.max(r.finfo.mtime);
         conditional::set_last_modified(r);
         conditional::set_etag(r);
@@ -60,7 +60,7 @@ pub(super) async fn answer(r: &mut Request) -> Answer {
     let wish = page.read_wish(r);
     page.head(r).await;
     let mut list = Vec::new();
-    list.extend(entries::parent(r, dir));
+    list.extend(entries::parent(r, dir, page.options));
     for entry in names {
         list.extend(entries::entry(r, dir, page.options, wish.pattern.as_ref().map(|p| p.as_slice()), entry).await);
     }
@@ -72,11 +72,11 @@ pub(super) async fn answer(r: &mut Request) -> Answer {
     page.tail(r).await;
     page.flush();
     let whole: u64 = page.pieces.iter().map(Piece::len).sum();
-    r.body_out = if page.streamed || whole > BUFFERED as u64 {
-        Body::Stream(Box::new(Streamed(page.pieces)))
-    } else {
-        Body::Pieces(page.pieces)
-    };
+    if page.streamed || whole > BUFFERED as u64 {
+        // It goes out without its length being known first.
+        page.pieces.push_front(Piece::Flush);
+    }
+    r.body_out = Body::Pieces(page.pieces);
     Answer::Ok
 }
 
@@ -88,15 +88,6 @@ fn content_type(r: &mut Request, dir: &IndexDir) {
         kind.extend_from_slice(charset);
     }
     r.set_content_type(kind);
-}
-
-/// A page that goes out without its length being known first.
-struct Streamed(VecDeque<Piece>);
-
-impl Source for Streamed {
-    fn next<'a>(&'a mut self, _: &'a mut Request) -> BoxFuture<'a, Result<Option<Piece>, Fault>> {
-        Box::pin(std::future::ready(Ok(self.0.pop_front())))
-    }
 }
 
 struct Page<'a> {
@@ -239,7 +230,7 @@ impl Page<'_> {
     }
 
     fn listing(&mut self, list: &[Entry], wish: &Wish, key: Key, ascending: bool) {
-        if !self.has(option::FANCY) {
+        if !self.has(option::FACTS) {
             self.text("<ul>");
             for entry in list {
                 self.text("<li><a href=\"");
@@ -299,8 +290,11 @@ impl Page<'_> {
         self.text(alt);
         self.text("\"");
         let (width, height) = (self.dir.icon_width, self.dir.icon_height);
-        if width != 0 && height != 0 {
-            self.text(format!(" width=\"{width}\" height=\"{height}\""));
+        if width != 0 {
+            self.text(format!(" width=\"{width}\""));
+        }
+        if height != 0 {
+            self.text(format!(" height=\"{height}\""));
         }
         self.close_empty();
     }
@@ -314,7 +308,7 @@ impl Page<'_> {
     }
 
     fn blank_icon(&self) -> Option<BString> {
-        entries::named(&self.dir.icons, entries::BLANK).or_else(|| self.dir.default_icon.clone())
+        entries::named(&self.dir.icons, entries::BLANK)
     }
 
     /// A name as link, cut where it is too wide; answers the octets left of the width.

@@ -195,7 +195,7 @@ async fn find_and_choose(r: &mut Request) -> Answer {
     };
     let mime = r.configuration.providers.find::<dyn UnknownParts>(b"mime");
     let wanted: BString = base(&r.filename).into();
-    let (mut variants, mut any) = (Vec::new(), false);
+    let (mut variants, mut any, mut map) = (Vec::new(), false, None);
     for (name, info) in found {
         if info.kind == FileKind::Directory {
             continue;
@@ -213,12 +213,13 @@ async fn find_and_choose(r: &mut Request) -> Answer {
         if sub.status != Status::OK || !known {
             continue;
         }
-        let map = sub.content_type.as_ref().is_some_and(|kind| kind == MAP_TYPE);
-        if map || sub.handler.as_ref().is_some_and(is_map) {
+        let typed = sub.content_type.as_ref().is_some_and(|kind| kind == MAP_TYPE);
+        if typed || sub.handler.as_ref().is_some_and(is_map) {
             match load_map(r, &sub.filename) {
                 Ok((listed, _)) => variants = listed,
                 Err(status) => return Answer::Status(status),
             }
+            map = Some(sub.finfo);
             break;
         }
         variants.push(of_file(name, sub));
@@ -234,8 +235,14 @@ async fn find_and_choose(r: &mut Request) -> Answer {
         r.log(Level::Error, "negotiation", text);
         return Answer::Status(Status::NOT_FOUND);
     }
-    variants.sort_by(|a, b| a.name.cmp(&b.name));
-    let validator = server::stat(server::dirname(&r.filename)).map(|info| format!("{:x}", info.mtime)).ok();
+    // The list's own validator: the map's, or the directory's time.
+    let validator = match map {
+        Some(info) => Some(format!("{:x}-{:x}", info.size, info.mtime)),
+        None => {
+            variants.sort_by(|a, b| a.name.cmp(&b.name));
+            server::stat(server::dirname(&r.filename)).ok().map(|info| format!("{:x}", info.mtime))
+        }
+    };
     let choice = match answer::decide(r, &mut variants) {
         Ok(choice) => choice,
         Err(status) => return Answer::Status(status),

@@ -53,7 +53,7 @@ pub(super) fn read_map(text: &[u8], file: &bstr::BStr, variants: &mut Vec<Varian
             continue;
         }
         let Some((name, value)) = line.split_once_str(":") else {
-            let shown = crate::server::escape::log_item(&[&line.to_ascii_lowercase()[..], b"\n"].concat());
+            let shown = BString::from([&line.to_ascii_lowercase()[..], b"\n"].concat());
             return Err(MapError::Broken(format!(
                 "AH00681: Syntax error in type map, no ':' in {file} for header {shown}"
             )));
