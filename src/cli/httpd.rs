@@ -11,7 +11,7 @@ use crate::request::Connection;
 use crate::server;
 use crate::{engine, engine::BoxFuture};
 use parking_lot::Mutex;
-use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -248,10 +248,29 @@ fn sound(loaded: &Loaded) -> bool {
     sound
 }
 
+/// The command line as the log shows it: options one by one, their values behind a space.
 fn command_line(options: &Options) -> String {
-    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let rest = words.iter().map(|word| format!(" {}", word.to_string_lossy())).collect::<String>();
-    format!("{}{rest}", options.program)
+    let mut line = options.program.clone();
+    let mut words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    while let Some(word) = words.next() {
+        let mut letters = word.chars();
+        if letters.next() != Some('-') {
+            let _ = write!(line, " {word}");
+            continue;
+        }
+        while let Some(letter) = letters.next() {
+            let _ = write!(line, " -{letter}");
+            if "DCcdfeEk".contains(letter) {
+                let value = match letters.as_str() {
+                    "" => words.next().unwrap_or_default(),
+                    rest => rest.to_owned(),
+                };
+                let _ = write!(line, " {value}");
+                break;
+            }
+        }
+    }
+    line
 }
 
 fn complain(text: &str) -> ExitCode {
