@@ -103,10 +103,14 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-/// For `/server-status?auto`: keys and their order stay, values go. `CPULoad` is there only when the load is not zero.
+/// For `/server-status?auto`: keys and their order stay, values go (the uptime in words is empty in the first second). `CPULoad` is there only when the load is not zero.
 pub const STATUS_VALUES: Mask = Mask {
     name: "status-values",
-    rules: &[(r"(?m)^CPULoad: .*\n", ""), (r"(?m)^([A-Z][A-Za-z0-9 /]*): [^\r\n]*$", "$1: {VALUE}")],
+    rules: &[
+        (r"(?m)^CPULoad: .*\n", ""),
+        (r"(?m)^([A-Z][A-Za-z0-9 /]*): [^\r\n]*$", "$1: {VALUE}"),
+        (r"(?m)^ServerUptime:$", "ServerUptime: {VALUE}"),
+    ],
 };
 /// A body's length where the body holds values that were masked.
 pub const BODY_LENGTH: Mask =

@@ -11,7 +11,6 @@ use crate::request::Connection;
 use crate::server;
 use crate::{engine, engine::BoxFuture};
 use parking_lot::Mutex;
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -73,6 +72,8 @@ struct Loaded {
     chains: Chains,
     commands: config::Commands,
     included: Vec<config::Included>,
+    /// Warnings that were told to the terminal; the error log has them too, once it is open.
+    told: Vec<Warning>,
 }
 
 impl Command {
@@ -98,12 +99,16 @@ impl Command {
         let included = std::mem::take(&mut tree.included);
         let commands = tree.commands.clone();
         let (chains, providers) = module::hooks(self.registry, &commands).compile();
-        let configuration = config::compile(tree, providers).map_err(|(trouble, warnings)| {
+        let mut configuration = config::compile(tree, providers).map_err(|(trouble, warnings)| {
             tell(&warnings);
             trouble
         })?;
-        tell(&configuration.warnings);
-        Ok(Loaded { configuration, chains, commands, included })
+        let mut told = std::mem::take(&mut configuration.warnings);
+        if self.options.show.is_none() {
+            told.extend(server::settle_names(&mut configuration));
+        }
+        tell(&told);
+        Ok(Loaded { configuration, chains, commands, included, told })
     }
 
     fn run(mut self) -> ExitCode {
@@ -211,6 +216,7 @@ impl Command {
             }
         };
         warnings.iter().for_each(write_line);
+        let told = loaded.told.clone();
         let (configuration, chains) = match self.prepare(loaded) {
             Ok(ready) => ready,
             Err(text) => {
@@ -220,6 +226,7 @@ impl Command {
                 return FAILED;
             }
         };
+        tell(&told);
         if let Some(home) = &self.newcomer {
             let _ = writeln!(io::stderr().lock(), "{}", home.greeting());
         }
@@ -238,7 +245,6 @@ impl Command {
     }
 }
 
-/// The command line as the log shows it.
 /// What is looked at once everything is compiled, before anything is opened; complains about what it finds.
 fn sound(loaded: &Loaded) -> bool {
     let sound = server::check_config(&loaded.configuration, &loaded.chains);
@@ -248,29 +254,10 @@ fn sound(loaded: &Loaded) -> bool {
     sound
 }
 
-/// The command line as the log shows it: options one by one, their values behind a space.
+/// The command line as the log shows it.
 fn command_line(options: &Options) -> String {
-    let mut line = options.program.clone();
-    let mut words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    while let Some(word) = words.next() {
-        let mut letters = word.chars();
-        if letters.next() != Some('-') {
-            let _ = write!(line, " {word}");
-            continue;
-        }
-        while let Some(letter) = letters.next() {
-            let _ = write!(line, " -{letter}");
-            if "DCcdfeEk".contains(letter) {
-                let value = match letters.as_str() {
-                    "" => words.next().unwrap_or_default(),
-                    rest => rest.to_owned(),
-                };
-                let _ = write!(line, " {value}");
-                break;
-            }
-        }
-    }
-    line
+    let rest = options.rewritten.iter().map(|word| format!(" {word}")).collect::<String>();
+    format!("{}{rest}", options.program)
 }
 
 fn complain(text: &str) -> ExitCode {

@@ -35,6 +35,8 @@ pub struct Options {
     pub skip_root_check: bool,
     /// -X
     pub one_process: bool,
+    /// The flags and their values as the log tells them: each by itself, without `-k`.
+    pub rewritten: Vec<BString>,
 }
 
 /// Flags that print something and end.
@@ -84,6 +86,10 @@ impl Options {
                         let text = format!("{short}: option requires an argument -- {}", char::from(letter));
                         return (options, Err(Misused(Some(text))));
                     };
+                    if letter != b'k' {
+                        options.rewritten.push(BString::from([b'-', letter]));
+                        options.rewritten.push(value.clone().into());
+                    }
                     if let Err(misused) = options.set(letter, value.into()) {
                         return (options, Err(misused));
                     }
@@ -93,6 +99,7 @@ impl Options {
                     let text = format!("{short}: illegal option -- {}", char::from(letter));
                     return (options, Err(Misused((letter != b'h').then_some(text))));
                 }
+                options.rewritten.push(BString::from([b'-', letter]));
                 options.switch(letter);
             }
         }
@@ -199,6 +206,12 @@ mod tests {
         assert_eq!(options.defines, ["FOREGROUND", "X", "=Y", "DUMP_VHOSTS", "DUMP_RUN_CFG"]);
         assert_eq!(options.config_file, Some("a.conf".into()));
         assert!(options.configtest);
+    }
+
+    #[test]
+    fn the_log_tells_each_flag_by_itself() {
+        let (options, _) = parse(&["-DX", "-kstart", "-TXd", "/a", "-k", "stop"]);
+        assert_eq!(options.rewritten, ["-D", "X", "-T", "-X", "-d", "/a"]);
     }
 
     #[test]

@@ -225,12 +225,7 @@ pub fn hosts(out: &mut dyn Write, configuration: &Configuration) -> io::Result<(
 }
 
 fn shown_name(server: &Server) -> String {
-    server.name.as_ref().map_or_else(host_name, ToString::to_string)
-}
-
-/// The machine's own name, for hosts without ServerName.
-fn host_name() -> String {
-    nix::unistd::gethostname().map_or_else(|_| "localhost".to_owned(), |name| name.to_string_lossy().into_owned())
+    server.name.as_ref().map_or_else(String::new, ToString::to_string)
 }
 
 fn aliases(out: &mut dyn Write, server: &Server) -> io::Result<()> {

@@ -28,10 +28,7 @@ pub fn respond(r: &mut Request, status: Status, recursive: Option<Status>, text:
         r.set_content_type(if plain { "text/html" } else { "text/html; charset=iso-8859-1" });
         let lists = status == Status::METHOD_NOT_ALLOWED || status == Status::NOT_IMPLEMENTED;
         if lists || r.method.is(MethodNumber::OPTIONS) {
-            let allow = methods::allow_header(r);
-            if !allow.is_empty() {
-                r.headers_out.set("Allow", allow);
-            }
+            r.headers_out.set("Allow", methods::allow_header(r));
         }
         r.status_line = r.status_line.take().filter(|line| matches(line, status));
     }

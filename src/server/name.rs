@@ -1,8 +1,66 @@
 //! Names of the server in URLs: UseCanonicalName, UseCanonicalPhysicalPort, default ports.
 
-use crate::config::CanonicalName;
+use crate::config::{CanonicalName, Configuration, Warning};
+use crate::log::{Level, program};
 use crate::request::Request;
+use crate::sys::resolve;
 use bstr::{BStr, BString, ByteSlice};
+
+/// Gives every server a name and every host a port: the machine's own for the main server without ServerName, and what
+/// a host's first address says. Asks the resolver.
+pub fn settle_names(configuration: &mut Configuration) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut main_name = BString::default();
+    let mut main_port = 0;
+    for (index, server) in configuration.servers.iter_mut().enumerate() {
+        if index == 0 {
+            main_name = server.name.get_or_insert_with(|| machine_name(&mut warnings)).clone();
+            main_port = server.port;
+            continue;
+        }
+        let first = server.addresses.first();
+        if server.port == 0 {
+            server.port = first.map(|address| address.port).filter(|port| *port != 0).unwrap_or(main_port);
+        }
+        if server.name.is_some() {
+            continue;
+        }
+        server.name = Some(match first.and_then(|address| address.ip) {
+            None => main_name.clone(),
+            Some(ip) => resolve::name_of(ip).map(BString::from).unwrap_or_else(|| {
+                let text = format!(
+                    "AH00549: Failed to resolve server name for {ip} (check DNS) -- or specify an explicit ServerName"
+                );
+                warnings.push(Warning { module: "", level: Level::Error, text: text.into() });
+                "bogus_host_without_reverse_dns".into()
+            }),
+        });
+    }
+    warnings
+}
+
+/// The machine's name with its domain, or an address where it has none.
+fn machine_name(warnings: &mut Vec<Warning>) -> BString {
+    let own = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut warn = |text: String| warnings.push(Warning { module: "", level: Level::Warn, text: text.into() });
+    let name = match resolve::addresses_of(own.as_bytes()).first() {
+        Some(ip) => match resolve::name_of(*ip).filter(|name| name.contains(&b'.')) {
+            Some(name) => return name.into(),
+            None if own.contains('.') => return own.into(),
+            None => ip.to_string(),
+        },
+        None => {
+            warn(format!("AH00557: {}: apr_sockaddr_info_get() failed for {own}", program()));
+            "127.0.0.1".to_owned()
+        }
+    };
+    warn(format!(
+        "AH00558: {}: Could not reliably determine the server's fully qualified domain name, using {name}. \
+         Set the 'ServerName' directive globally to suppress this message",
+        program()
+    ));
+    name.into()
+}
 
 /// The port that needs no mention for the request's scheme.
 pub fn default_port(r: &Request) -> u16 {
@@ -32,10 +90,7 @@ pub fn server_port(r: &Request) -> u16 {
     let physical = core.canonical_physical_port.unwrap_or(false).then(|| r.connection.local.port());
     let configured = Some(r.server.port).filter(|port| *port != 0);
     let chosen = match core.canonical_name.unwrap_or(CanonicalName::Off) {
-        CanonicalName::Off => {
-            let named = r.host_port.or_else(|| r.hostname.as_ref().map(|_| default_port(r)));
-            named.or(physical).or(configured)
-        }
+        CanonicalName::Off => r.host_port.or(physical).or(configured),
         CanonicalName::On | CanonicalName::Dns => configured.or(physical),
     };
     chosen.filter(|port| *port != 0).unwrap_or_else(|| default_port(r))
