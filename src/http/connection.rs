@@ -119,6 +119,8 @@ async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'st
     let mut input = Input::new(stream.clone());
     loop {
         let mut r = pool::request(connection, configuration, server::defaults(connection.base));
+        // httpd looks for empty lines before a pipelined request, and its count (`%I`) has what it looked at twice.
+        r.wire_in += input.unread().len().min(2) as u64;
         let read = read_head(&mut input, &mut r, &limits, &reading).await;
         r.wire_in += input.take_count();
         let outcome = match read {
