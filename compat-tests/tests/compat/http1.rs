@@ -943,3 +943,40 @@ fn large_files() {
             .check();
     }
 }
+
+#[test]
+fn newline_in_a_path() {
+    site("newline in a path")
+        .conf(
+            r#"
+<FilesMatch "\.php$">
+  Require all denied
+</FilesMatch>
+<LocationMatch "^/guard/.*\.txt$">
+  Require all denied
+</LocationMatch>
+RedirectMatch "^/all/(.*)$" "http://other.test/$1"
+"#,
+        )
+        .file("htdocs/x.php", "source\n")
+        .file("htdocs/x.php\n", "source, newline\n")
+        .file("htdocs/guard/a.txt\n", "guarded, newline\n")
+        .get("/x.php")
+        .get("/x.php%0a")
+        .get("/guard/a.txt%0a")
+        .get("/all/one%0atwo")
+        .get("/all/one%0d%0aSet-Cookie:%20x")
+        .check();
+}
+
+#[test]
+fn unknown_method_in_htaccess_limit() {
+    site("Limit with an unknown method")
+        .conf("<Directory @ROOT@/htdocs>\nAllowOverride All\n</Directory>\n")
+        .file("htdocs/d/.htaccess", "<Limit abcxyz>\nRequire all denied\n</Limit>\n")
+        .ask("OPTIONS", "/d/b.html", "")
+        .ask("OPTIONS", "/d/b.html", "")
+        .ask("abcxyz", "/d/b.html", "")
+        .get("/d/b.html")
+        .check();
+}

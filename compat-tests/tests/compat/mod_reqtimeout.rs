@@ -8,7 +8,7 @@ under_each_mpm! {
             .mpm(mpm)
             .conf("RequestReadTimeout header=1 body=1\n")
             .hold("GET / HTTP/1.1\r\nHost: x\r\n")
-            .hold("")
+            .hold("G")
             .hold("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
             .get("/")
             .check();
