@@ -236,8 +236,8 @@ fn rate_encoding(wishes: Option<&[Item]>, variant: &Variant) -> f32 {
         // Not forbidden, but what is not encoded is safer.
         (None, Some(_)) => 0.5,
         (Some(wishes), Some(encoding)) => named(wishes, encoding).unwrap_or(0.0),
-        // Whoever asks for an encoding gets it where it is there.
-        (Some(wishes), None) => wishes.iter().find(|item| item.name == "identity").map_or(0.5, |item| item.quality),
+        // Whoever names an encoding, however little it is liked, gets it where it is there.
+        (Some(wishes), None) => named(wishes, b"identity").unwrap_or(UNKNOWN),
     }
 }
 
@@ -282,6 +282,21 @@ mod tests {
         assert_eq!(best(None, Some("en-gb, fr;q=0.1"), &files), Some(2));
         assert_eq!(best(None, Some("en-gb"), &files), Some(1));
         assert_eq!(best(None, Some("es"), &files[1..]), None);
+    }
+
+    #[test]
+    fn encodings() {
+        let mut packed = variant("text/html", &[], 5);
+        packed.encoding = Some("x-gzip".into());
+        let files = [variant("text/html", &[], 4), packed];
+        for (field, at) in [(None, 0), (Some("gzip;q=0.5"), 1), (Some("*"), 0), (Some("identity"), 0), (Some("br"), 0)]
+        {
+            let mut wishes = wishes(None, None);
+            wishes.encodings = accept::list(field.map(str::as_bytes));
+            let choice = choose(&wishes, &NegotiationDir::default(), &files);
+            assert_eq!(choice.best, Some(at), "{field:?}");
+            assert_eq!(choice.encoding.is_some(), at == 1);
+        }
     }
 
     #[test]
