@@ -136,6 +136,9 @@ async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'st
             Head::Bad(status) => {
                 let slot = Slot::take(connection).await;
                 slot.show(SlotState::Writing, Some(&r));
+                if r.uri.is_empty() {
+                    r.uri = "/".into();
+                }
                 error_page::respond(&mut r, status, None, None);
                 r.keep_alive = Some(false);
                 send::respond(&mut r, stream, Manner { close: true, late: false }).await;
@@ -185,7 +188,13 @@ async fn read_head(input: &mut Input, r: &mut Request, limits: &Limits, reading:
         let (used, step) = parser.advance(input.unread(), r, limits);
         input.consume(used);
         match step {
-            Step::Done => return Head::Good,
+            Step::Done => {
+                // Clients end even a request without fields with an empty line.
+                if r.simple && input.unread().starts_with(b"\r\n") {
+                    input.consume(2);
+                }
+                return Head::Good;
+            }
             Step::Bad(status) => return Head::Bad(status),
             Step::More => {}
         }

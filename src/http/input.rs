@@ -38,14 +38,14 @@ pub struct Input {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// Octets received since [`Input::take_count`].
-    received: u64,
+    /// Octets consumed since [`Input::take_count`]: what belongs to the next request is not counted to this one.
+    consumed: u64,
     pub clock: Clock,
 }
 
 impl Input {
     pub fn new(stream: Stream) -> Input {
-        Input { stream, buffer: pool::input_buffer(), start: 0, end: 0, received: 0, clock: Clock::default() }
+        Input { stream, buffer: pool::input_buffer(), start: 0, end: 0, consumed: 0, clock: Clock::default() }
     }
     pub fn unread(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
@@ -54,14 +54,16 @@ impl Input {
         self.start == self.end
     }
     pub fn consume(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.end);
+        let count = count.min(self.end - self.start);
+        self.start += count;
+        self.consumed += count as u64;
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         }
     }
-    /// Octets received since the last call.
+    /// Octets consumed since the last call.
     pub fn take_count(&mut self) -> u64 {
-        std::mem::take(&mut self.received)
+        std::mem::take(&mut self.consumed)
     }
     /// Reads once, waiting at most `patience`, into what room there is; makes room for [`BUFFER`] more when there is none.
     /// 0 is the end of the stream.
@@ -81,7 +83,6 @@ impl Input {
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         let count = engine::timeout(patience, self.stream.read(room)).await.map_err(|_| io::ErrorKind::TimedOut)??;
         self.end += count;
-        self.received += count as u64;
         self.clock.octets += count as u64;
         Ok(count)
     }

@@ -64,6 +64,17 @@ impl Settings for Environment {
 }
 
 fn set_env(cx: &mut Cx<'_>, name: Word<'_>, value: Option<Word<'_>>) -> Outcome {
+    if name.contains(&b'=') {
+        let rest = name.trim_start_with(|c| c == '=');
+        let (wanted, given) = rest.split_once_str("=").unwrap_or((rest, b""));
+        let (wanted, given) = (wanted.as_bstr(), given.as_bstr());
+        let text = "Spurious usage of '=' in an environment variable name.";
+        cx.warnings.push(Warning {
+            module: "env",
+            level: Level::Warn,
+            text: format!("AH10032: {text} 'SetEnv {wanted} {given}' expected instead?").into(),
+        });
+    }
     cx.dir::<Environment>().put(name.into(), value.map(BString::from).unwrap_or_default());
     Ok(())
 }
