@@ -27,7 +27,7 @@ pub fn respond(r: &mut Request, status: Status, recursive: Option<Status>, text:
         let plain = r.env.contains("suppress-error-charset");
         r.set_content_type(if plain { "text/html" } else { "text/html; charset=iso-8859-1" });
         let lists = status == Status::METHOD_NOT_ALLOWED || status == Status::NOT_IMPLEMENTED;
-        if lists || r.method.is(MethodNumber::OPTIONS) {
+        if lists || (r.method.is(MethodNumber::OPTIONS) && r.allowed != 0) {
             r.headers_out.set("Allow", methods::allow_header(r));
         }
         r.status_line = r.status_line.take().filter(|line| matches(line, status));
