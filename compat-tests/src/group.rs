@@ -372,6 +372,7 @@ impl Group {
                 let a = act(group, &apache);
                 (a, other.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)))
             });
+            server::sweep(base.path());
             let taken = |seen: &[Seen]| seen.iter().any(|s| s.result.windows(7).any(|w| w == b"AH00072"));
             if attempt < 4 && ((!a.0 && taken(&a.1)) || (!p.0 && taken(&p.1))) {
                 continue;

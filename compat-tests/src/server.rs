@@ -273,6 +273,18 @@ pub fn run_command(mut command: Command, root: &Path) -> Ended {
     Ended { how, stdout: fs::read(out).unwrap_or_default(), stderr: fs::read(err).unwrap_or_default() }
 }
 
+/// Kills what a command line of ours left running: processes that name this server root, which nobody else can know.
+pub fn sweep(root: &Path) {
+    let root = root.as_os_str().as_encoded_bytes();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid: Option<i32> = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if let (Some(pid), Some(_)) = (pid, memchr::memmem::find(&line, root)) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
 /// The living children of a process, lowest number first.
 pub fn children_of(parent: i32) -> Vec<i32> {
     let mut found: Vec<i32> = fs::read_dir("/proc")
