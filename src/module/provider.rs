@@ -67,8 +67,6 @@ pub enum Satisfaction {
 /// Offered as `satisfy` by the module that has the directive.
 pub trait Satisfy: Sync {
     fn satisfaction(&self, r: &Request) -> Satisfaction;
-    /// Whether any rule by user (`Require`) holds for the request.
-    fn user_rules(&self, r: &Request) -> bool;
 }
 
 /// Offered as `auth`: what AuthType and AuthName say for a request.

@@ -21,7 +21,9 @@ pub fn remote_host(r: &Request, want: Want) -> Option<BString> {
     let lookups = r.dir.core().hostname_lookups.unwrap_or(Lookups::Off);
     let double = want == Want::DoubleReverse || lookups == Lookups::Double;
     if lookups == Lookups::Off && want != Want::DoubleReverse {
-        return (want == Want::Name).then(|| r.useragent_ip.clone());
+        // A name that somebody else had looked up is used all the same.
+        let known = r.connection.remote_host.get().cloned().flatten();
+        return known.or_else(|| (want == Want::Name).then(|| r.useragent_ip.clone()));
     }
     let look_up = || {
         let ip = r.useragent.ip();

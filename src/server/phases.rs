@@ -129,8 +129,6 @@ async fn authorize(r: &mut Request) -> Result<(), Answer> {
         decided(by_address, "check access (with Satisfy All)", r)?;
     }
     match run_first(&chains.access_checker_ex, r).await {
-        // Access by user suffices, and needs none here. With Satisfy Any the refusal by address stands.
-        Answer::Ok if any && by_address != Answer::Ok && !wants_user(r) => return Err(by_address),
         Answer::Ok => return Ok(()),
         Answer::Declined => {}
         other => return decided(other, "check access", r),
@@ -145,11 +143,6 @@ async fn authorize(r: &mut Request) -> Result<(), Answer> {
     }
     let answer = run_first(&chains.auth_checker, r).await;
     decided(answer, "check authorization.  No authz provider?", r)
-}
-
-/// Whether any rule by user holds here: without one, `Satisfy Any` leaves only the address rules.
-fn wants_user(r: &Request) -> bool {
-    super::runtime::satisfy().is_none_or(|satisfy| satisfy.user_rules(r))
 }
 
 /// Chooses and runs the handler (`ap_invoke_handler`).

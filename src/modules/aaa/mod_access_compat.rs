@@ -147,10 +147,10 @@ fn rule(cx: &mut Cx<'_>, from: &BStr, whom: &BStr) -> Outcome {
     } else {
         match subnet::parse(whom) {
             Parsed::Subnet(subnet) => Whom::Subnet(subnet),
-            Parsed::BadMask => return Err("The specified network mask is invalid.".into()),
             Parsed::NotAddress if whom.contains(&b'/') => return Err("An IP address was expected".into()),
             Parsed::NotAddress if whom.starts_with(b"#") => return Err("No comments are allowed here".into()),
             Parsed::NotAddress => Whom::Host(whom.into()),
+            bad => return Err(subnet::complaint(&bad).into()),
         }
     };
     let rule = Rule { whom, limited: cx.limited };
@@ -194,7 +194,7 @@ fn check(r: &mut Request) -> Answer {
     if allowed {
         return Answer::Ok;
     }
-    if Combination.satisfaction(r) != Satisfaction::Any || !super::mod_authz_core::has_requirements(r) {
+    if Combination.satisfaction(r) != Satisfaction::Any || !super::mod_authz_core::wants_user(r) {
         let (kind, what) = if r.filename.is_empty() { ("uri ", &r.uri) } else { ("", &r.filename) };
         let text = format_args!("AH01797: client denied by server configuration: {kind}{what}");
         r.log(Level::Error, "access_compat", text);
@@ -208,8 +208,5 @@ impl Satisfy for Combination {
     fn satisfaction(&self, r: &Request) -> Satisfaction {
         let number: MethodNumber = r.method.number;
         r.dir::<AccessDir>().satisfy[usize::from(number.0) % METHODS].unwrap_or(Satisfaction::All)
-    }
-    fn user_rules(&self, r: &Request) -> bool {
-        super::mod_authz_core::has_requirements(r)
     }
 }

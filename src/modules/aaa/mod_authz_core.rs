@@ -176,7 +176,8 @@ fn add(cx: &mut Cx<'_>, node: Node) -> Outcome {
     if node.negate && logic == Logic::Or {
         let own = if directive.starts_with('<') { format!("{directive}>") } else { directive.to_owned() };
         let around = format!("<Require{}>", if negated { "None" } else { "Any" });
-        return Err(format!("negative {own} directive has no effect in {around} directive").into());
+        let negative = if directive.starts_with('<') { "" } else { "negative " };
+        return Err(format!("{negative}{own} directive has no effect in {around} directive").into());
     }
     if let Kind::Group(_, children) = &mut root.kind {
         children.push(Arc::new(node));
@@ -289,7 +290,7 @@ fn forbidden_on_failure(cx: &mut Cx<'_>, on: bool) -> Outcome {
 fn hooks(on: &mut Hooks) {
     on.later(Phase::access_checker_ex, LAST, |r| Box::pin(authorize(r, false)));
     on.later(Phase::auth_checker, LAST, |r| Box::pin(authorize(r, true)));
-    on.post_config(LAST, check);
+    on.check_config(LAST, check);
     on.providers.offer::<dyn AuthzProvider>("all", &All);
     on.providers.offer::<dyn AuthzProvider>("env", &Env);
     on.providers.offer::<dyn AuthzProvider>("method", &Methods);
@@ -297,7 +298,7 @@ fn hooks(on: &mut Hooks) {
 }
 
 /// Refuses `<RequireAll>` with nothing but negations: it could never grant anything.
-fn check(configuration: &mut Configuration) -> Result<(), String> {
+fn check(configuration: &Configuration) -> bool {
     fn only_negative(node: &Node) -> bool {
         match &node.kind {
             Kind::Leaf(_) => false,
@@ -317,10 +318,9 @@ fn check(configuration: &mut Configuration) -> Result<(), String> {
     }
     if faulty {
         let text = "AH01624: <RequireAll> directive contains only negative authorization directives";
-        crate::log::process(Level::Error, "authz_core", format_args!("{text}"));
-        return Err(String::new());
+        crate::log::startup(Level::Error, format_args!("{text}"));
     }
-    Ok(())
+    !faulty
 }
 
 async fn authorize(r: &mut Request, after_authn: bool) -> Answer {
@@ -555,9 +555,16 @@ impl AuthzProvider for Expr {
     }
 }
 
-/// Whether any requirement holds at the request's place: what Satisfy Any asks.
-pub(super) fn has_requirements(r: &Request) -> bool {
-    r.dir::<AuthzDir>().root.is_some()
+/// Whether a requirement at the request's place may depend on who the user is.
+pub(super) fn wants_user(r: &Request) -> bool {
+    const OTHERS: [&str; 8] = ["all", "env", "method", "expr", "ip", "host", "forward-dns", "local"];
+    fn any(node: &Node) -> bool {
+        match &node.kind {
+            Kind::Leaf(leaf) => !OTHERS.iter().any(|name| leaf.name == *name),
+            Kind::Group(_, children) => children.iter().any(|child| any(child)),
+        }
+    }
+    r.dir::<AuthzDir>().root.as_ref().is_some_and(|root| any(root))
 }
 
 #[cfg(test)]

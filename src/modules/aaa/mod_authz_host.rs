@@ -42,11 +42,7 @@ impl AuthzProvider for Ip {
             match subnet::parse(&word) {
                 Parsed::Subnet(subnet) => subnets.push(subnet),
                 Parsed::NotAddress => return Err(format!("ip address '{word}' appears to be invalid")),
-                Parsed::BadMask => {
-                    return Err(format!(
-                        "ip address '{word}' appears to be invalid: The specified network mask is invalid."
-                    ));
-                }
+                bad => return Err(format!("ip address '{word}' appears to be invalid: {}", subnet::complaint(&bad))),
             }
         }
         if subnets.is_empty() {
@@ -72,6 +68,10 @@ pub(super) fn in_domain(domain: &[u8], host: &[u8]) -> bool {
 }
 
 fn string(cx: &mut Cx<'_>, arguments: &BStr) -> Result<Arc<dyn Any + Send + Sync>, String> {
+    if arguments.is_empty() {
+        // Nobody is named: nobody fulfils it.
+        return Ok(Arc::new(()));
+    }
     match Expression::string(arguments, Rights { restricted: cx.in_htaccess(), no_vary: false }, cx.providers) {
         Ok(expression) => Ok(Arc::new(expression)),
         Err(error) => Err(format!("Cannot parse expression in require line: {error}")),

@@ -30,6 +30,10 @@ struct User;
 
 impl AuthzProvider for User {
     fn parse(&self, cx: &mut Cx<'_>, arguments: &BStr) -> Result<Arc<dyn Any + Send + Sync>, String> {
+        if arguments.is_empty() {
+            // Nobody is named: nobody fulfils it.
+            return Ok(Arc::new(()));
+        }
         match Expression::string(arguments, Rights { restricted: cx.in_htaccess(), no_vary: false }, cx.providers) {
             Ok(expression) => Ok(Arc::new(expression)),
             Err(error) => Err(format!("Cannot parse expression in require line: {error}")),
@@ -37,8 +41,8 @@ impl AuthzProvider for User {
     }
     fn check<'a>(&'a self, r: &'a mut Request, _: &'a BStr, parsed: &'a Arc<dyn Any + Send + Sync>) -> AuthzCheck<'a> {
         let Some(user) = r.user.clone() else { return AuthzCheck::Now(Authz::DeniedNoUser) };
-        let Some(expression) = parsed.downcast_ref::<Expression>() else { return AuthzCheck::Now(Authz::GeneralError) };
-        let names = match server::expression::text(expression, r) {
+        let names = parsed.downcast_ref::<Expression>().map(|expression| server::expression::text(expression, r));
+        let names = match names.unwrap_or_else(|| Ok(Default::default())) {
             Ok(names) => names,
             Err(error) => {
                 let text = format_args!(

@@ -2,27 +2,21 @@
 //! `2001:db8::/32`.
 
 use bstr::ByteSlice;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
-/// A network: address bits and how many of them count.
+/// A network: an address and which of its bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Subnet {
-    base: IpAddr,
-    bits: u32,
+pub(super) enum Subnet {
+    V4 { base: u32, mask: u32 },
+    V6 { base: u128, mask: u128 },
 }
 
 impl Subnet {
     /// Whether the network holds `ip`; an IPv4-mapped address counts as IPv4.
     pub(super) fn contains(&self, ip: IpAddr) -> bool {
-        match (self.base, ip.to_canonical()) {
-            (IpAddr::V4(base), IpAddr::V4(ip)) => {
-                let mask = u32::MAX.checked_shl(32 - self.bits).unwrap_or(0);
-                u32::from(base) & mask == u32::from(ip) & mask
-            }
-            (IpAddr::V6(base), IpAddr::V6(ip)) => {
-                let mask = u128::MAX.checked_shl(128 - self.bits).unwrap_or(0);
-                u128::from(base) & mask == u128::from(ip) & mask
-            }
+        match (self, ip.to_canonical()) {
+            (Subnet::V4 { base, mask }, IpAddr::V4(ip)) => base & mask == u32::from(ip) & mask,
+            (Subnet::V6 { base, mask }, IpAddr::V6(ip)) => base & mask == u128::from(ip) & mask,
             _ => false,
         }
     }
@@ -32,12 +26,22 @@ impl Subnet {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed {
     Subnet(Subnet),
-    /// Not an address: a host name, where those are allowed.
+    /// Nothing like an address: a host name, where those are allowed.
     NotAddress,
+    /// Meant as an address, but none.
+    BadAddress,
     BadMask,
 }
 
-/// Reads `address` or `address/mask`.
+/// The complaint about a word that was meant as an address.
+pub(super) fn complaint(parsed: &Parsed) -> &'static str {
+    match parsed {
+        Parsed::BadMask => "The specified network mask is invalid.",
+        _ => "The specified IP address is invalid.",
+    }
+}
+
+/// Reads `address` or `address/mask`, where the mask is a number of bits or, for IPv4, another address.
 pub(super) fn parse(word: &[u8]) -> Parsed {
     let (address, mask) = match word.find_byte(b'/') {
         Some(slash) => (&word[..slash], Some(&word[slash + 1..])),
@@ -45,22 +49,27 @@ pub(super) fn parse(word: &[u8]) -> Parsed {
     };
     if let Some(ip) = address.to_str().ok().and_then(|text| text.parse::<Ipv6Addr>().ok()) {
         return match mask.map_or(Some(128), |mask| bits(mask, 128)) {
-            Some(bits) => Parsed::Subnet(Subnet { base: IpAddr::V6(ip), bits }),
+            Some(bits) => {
+                let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+                Parsed::Subnet(Subnet::V6 { base: u128::from(ip), mask })
+            }
             None => Parsed::BadMask,
         };
     }
-    let Some((octets, count)) = dotted(address) else { return Parsed::NotAddress };
-    let bits = match mask {
-        None => Some(8 * count),
-        Some(mask) => bits(mask, 32).or_else(|| {
-            let (octets, count) = dotted(mask).filter(|(_, count)| *count == 4)?;
-            let mask = u32::from_be_bytes(octets);
-            (count == 4 && mask.leading_ones() + mask.trailing_zeros() == 32 || mask == u32::MAX)
-                .then(|| mask.leading_ones())
+    if !address.contains(&b':') && !address.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
+        return Parsed::NotAddress;
+    }
+    let Some((octets, count)) = dotted(address) else { return Parsed::BadAddress };
+    let short = |bits: u32| u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+    let mask = match mask {
+        None => Some(short(8 * count)),
+        Some(mask) => bits(mask, 32).map(short).or_else(|| {
+            let (octets, _) = dotted(mask).filter(|(_, count)| *count == 4)?;
+            Some(u32::from_be_bytes(octets))
         }),
     };
-    match bits {
-        Some(bits) => Parsed::Subnet(Subnet { base: IpAddr::V4(Ipv4Addr::from(octets)), bits }),
+    match mask {
+        Some(mask) => Parsed::Subnet(Subnet::V4 { base: u32::from_be_bytes(octets), mask }),
         None => Parsed::BadMask,
     }
 }
@@ -99,7 +108,11 @@ mod tests {
         assert!(holds("127.0.0.1", "::ffff:127.0.0.1") && !holds("127.0.0.1", "127.0.0.2"));
         assert!(holds("2001:db8::/32", "2001:db8:1::1") && !holds("2001:db8::/32", "2001:db9::1"));
         assert_eq!(parse(b"10.0.0.0/99"), Parsed::BadMask);
-        assert_eq!(parse(b"10.0.0.0/255.0.255.0"), Parsed::BadMask);
+        assert!(holds("10.0.1.0/255.0.255.0", "10.9.1.7") && !holds("10.0.1.0/255.0.255.0", "10.9.2.7"));
+        assert_eq!(parse(b"10.0.0.0/x"), Parsed::BadMask);
+        for word in ["300.0.0.1", "10.0.0.1.2", "[::1]"] {
+            assert_eq!(parse(word.as_bytes()), Parsed::BadAddress, "{word}");
+        }
         assert_eq!(parse(b"example.org"), Parsed::NotAddress);
     }
 }
