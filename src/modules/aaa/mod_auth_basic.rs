@@ -169,7 +169,9 @@ fn credentials(r: &mut Request) -> Result<(BString, BString), Answer> {
     let encoded = encoded.trim();
     let valid = encoded.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte)).count();
     let decoded = BASE64.decode(encoded.get(..valid).unwrap_or_default()).unwrap_or_default();
-    let (user, password) = decoded.split_once_str(":").unwrap_or((&decoded, b""));
+    // What stands behind a NUL does not exist for httpd.
+    let decoded = decoded.split(|byte| *byte == 0).next().unwrap_or_default();
+    let (user, password) = decoded.split_once_str(":").unwrap_or((decoded, b""));
     Ok((user.into(), password.into()))
 }
 

@@ -72,8 +72,9 @@ fn find(path: &PathBuf, fields: &[&[u8]]) -> io::Result<Option<BString>> {
         }
         let mut rest = text.splitn_str(fields.len() + 1, ":");
         if fields.iter().all(|field| rest.next() == Some(field)) {
-            // A password may be followed by more fields, as in passwd(5).
-            return Ok(rest.next().map(|rest| rest.split(|byte| *byte == b':').next().unwrap_or_default().into()));
+            // A password may be followed by more fields, as in passwd(5); none at all is an empty one.
+            let password = rest.next().unwrap_or_default().split(|byte| *byte == b':').next();
+            return Ok(Some(password.unwrap_or_default().into()));
         }
     }
 }
