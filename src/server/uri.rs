@@ -7,6 +7,7 @@ use crate::config::{CoreServer, EncodedSlashes};
 use crate::log::Level;
 use crate::request::{Request, Status};
 use bstr::{BString, ByteSlice};
+use std::cell::Cell;
 
 /// What to do besides removing dot segments.
 #[derive(Clone, Copy, Default)]
@@ -16,7 +17,8 @@ pub struct Normalize {
     pub decode_unreserved: bool,
 }
 
-/// Removes dot segments in place. False: the path does not start with a slash or climbs above the root.
+/// Removes dot segments in place. False: the path does not start with a slash, climbs above the root, or (where escapes
+/// are decoded) holds one that is malformed.
 pub fn normalize_path(path: &mut Vec<u8>, how: Normalize) -> bool {
     if path.first() != Some(&b'/') {
         return path.as_slice() == b"*" || path.is_empty();
@@ -25,6 +27,7 @@ pub fn normalize_path(path: &mut Vec<u8>, how: Normalize) -> bool {
         return true;
     }
     let mut ok = true;
+    let valid = Cell::new(true);
     let mut out: Vec<u8> = Vec::with_capacity(path.len());
     let mut at = 0;
     let next = |at: &mut usize| -> Option<u8> {
@@ -32,9 +35,14 @@ pub fn normalize_path(path: &mut Vec<u8>, how: Normalize) -> bool {
         *at += 1;
         if how.decode_unreserved && byte == b'%' {
             let pair = path.get(*at).zip(path.get(*at + 1)).and_then(|(&high, &low)| hex_pair(high, low));
-            if let Some(decoded) = pair.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)) {
-                *at += 2;
-                return Some(decoded);
+            match pair {
+                // Decoding around it could make a new escape: `%%32%65`.
+                None => valid.set(false),
+                Some(decoded) if decoded.is_ascii_alphanumeric() || b"-._~".contains(&decoded) => {
+                    *at += 2;
+                    return Some(decoded);
+                }
+                Some(_) => {}
             }
         }
         Some(byte)
@@ -57,7 +65,7 @@ pub fn normalize_path(path: &mut Vec<u8>, how: Normalize) -> bool {
         }
     }
     *path = out;
-    ok
+    ok && valid.get()
 }
 
 fn needs_work(path: &[u8]) -> bool {
@@ -174,7 +182,7 @@ mod tests {
 
     #[test]
     fn nothing_climbs_above_the_root() {
-        for path in ["/..", "/../", "/.%2e/x", "/a/../../b", "x"] {
+        for path in ["/..", "/../", "/.%2e/x", "/a/../../b", "x", "/%%32%65", "/%%32%65%%32%65/x", "/%zz", "/a%"] {
             assert_eq!(norm(path, true), None, "{path}");
         }
     }

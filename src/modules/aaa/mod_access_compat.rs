@@ -194,11 +194,9 @@ fn check(r: &mut Request) -> Answer {
     if allowed {
         return Answer::Ok;
     }
-    if Combination.satisfaction(r) != Satisfaction::Any || !super::mod_authz_core::wants_user(r) {
-        let (kind, what) = if r.filename.is_empty() { ("uri ", &r.uri) } else { ("", &r.filename) };
-        let text = format_args!("AH01797: client denied by server configuration: {kind}{what}");
-        r.log(Level::Error, "access_compat", text);
-    }
+    let (kind, what) = if r.filename.is_empty() { ("uri ", &r.uri) } else { ("", &r.filename) };
+    let text = format_args!("AH01797: client denied by server configuration: {kind}{what}");
+    r.log(Level::Error, "access_compat", text);
     Answer::Status(Status::FORBIDDEN)
 }
 

@@ -114,13 +114,10 @@ fn fake(cx: &mut Cx<'_>, user: &BStr, password: Option<&BStr>) -> Outcome {
         cx.dir::<BasicDir>().fake = Some(None);
         return Ok(());
     }
-    let parsed = Expression::string(user, Rights { restricted: cx.in_htaccess(), no_vary: false }, cx.providers);
+    let parsed = Expression::string(user, cx.rights().without_vary(), cx.providers);
     let name = parsed.map_err(|error| format!("Could not parse fake username expression '{user}': {error}"))?;
-    let parsed = Expression::string(
-        password.unwrap_or(b"password".as_bstr()),
-        Rights { restricted: cx.in_htaccess(), no_vary: false },
-        cx.providers,
-    );
+    let parsed =
+        Expression::string(password.unwrap_or(b"password".as_bstr()), cx.rights().without_vary(), cx.providers);
     let password = parsed
         .map_err(|error| format!("Could not parse fake password expression associated to user '{user}': {error}"))?;
     cx.dir::<BasicDir>().fake = Some(Some((Arc::new(name), Arc::new(password))));

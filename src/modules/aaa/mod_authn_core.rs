@@ -77,7 +77,7 @@ fn compile(cx: &mut Cx<'_>, word: &BStr, directive: &str) -> Result<Text, Compla
     if !word.contains_str("%{") {
         return Ok(Text::Constant(word.into()));
     }
-    match Expression::string(word, Rights { restricted: cx.in_htaccess(), no_vary: false }, cx.providers) {
+    match Expression::string(word, cx.rights().without_vary(), cx.providers) {
         Ok(expression) => Ok(Text::Expression(Arc::new(expression))),
         Err(error) => Err(format!("Cannot parse expression '{word}' in {directive}: {error}").into()),
     }

@@ -527,11 +527,7 @@ impl AuthzProvider for Expr {
         // The whole condition may stand in quotes.
         let (word, rest) = httpd_conf::next_word(arguments);
         let text = if rest.trim().is_empty() && arguments.starts_with(b"\"") { word.as_bstr() } else { arguments };
-        match Expression::condition(
-            text.as_bstr(),
-            Rights { restricted: cx.in_htaccess(), no_vary: false },
-            cx.providers,
-        ) {
+        match Expression::condition(text.as_bstr(), cx.rights().without_vary(), cx.providers) {
             Ok(expression) => Ok(Arc::new(expression)),
             Err(error) => Err(format!("Cannot parse expression in require line: {error}")),
         }
@@ -553,18 +549,6 @@ impl AuthzProvider for Expr {
             Ok(holds) => granted(holds),
         })
     }
-}
-
-/// Whether a requirement at the request's place may depend on who the user is.
-pub(super) fn wants_user(r: &Request) -> bool {
-    const OTHERS: [&str; 8] = ["all", "env", "method", "expr", "ip", "host", "forward-dns", "local"];
-    fn any(node: &Node) -> bool {
-        match &node.kind {
-            Kind::Leaf(leaf) => !OTHERS.iter().any(|name| leaf.name == *name),
-            Kind::Group(_, children) => children.iter().any(|child| any(child)),
-        }
-    }
-    r.dir::<AuthzDir>().root.as_ref().is_some_and(|root| any(root))
 }
 
 #[cfg(test)]

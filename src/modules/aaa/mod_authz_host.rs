@@ -72,7 +72,7 @@ fn string(cx: &mut Cx<'_>, arguments: &BStr) -> Result<Arc<dyn Any + Send + Sync
         // Nobody is named: nobody fulfils it.
         return Ok(Arc::new(()));
     }
-    match Expression::string(arguments, Rights { restricted: cx.in_htaccess(), no_vary: false }, cx.providers) {
+    match Expression::string(arguments, cx.rights().without_vary(), cx.providers) {
         Ok(expression) => Ok(Arc::new(expression)),
         Err(error) => Err(format!("Cannot parse expression in require line: {error}")),
     }
@@ -145,7 +145,7 @@ impl AuthzProvider for ForwardDns {
         for name in words(&names) {
             let addresses = crate::engine::block(|| resolve::addresses_of(&name));
             if addresses.is_empty() {
-                r.log(Level::Error, "authz_host", format_args!("AH03356: No sockaddr info for \"{name}\""));
+                r.log(Level::Warn, "authz_host", format_args!("AH03356: No sockaddr info for \"{name}\""));
             }
             if addresses.contains(&client) {
                 return AuthzCheck::Now(Authz::Granted);

@@ -34,7 +34,7 @@ impl AuthzProvider for User {
             // Nobody is named: nobody fulfils it.
             return Ok(Arc::new(()));
         }
-        match Expression::string(arguments, Rights { restricted: cx.in_htaccess(), no_vary: false }, cx.providers) {
+        match Expression::string(arguments, cx.rights().without_vary(), cx.providers) {
             Ok(expression) => Ok(Arc::new(expression)),
             Err(error) => Err(format!("Cannot parse expression in require line: {error}")),
         }
@@ -59,7 +59,7 @@ impl AuthzProvider for User {
             "AH01663: access to {} failed, reason: user '{user}' does not meet 'require'ments for user to be allowed access",
             r.uri
         );
-        r.log(Level::Error, "authz_user", text);
+        r.log(Level::Debug, "authz_user", text);
         AuthzCheck::Now(Authz::Denied)
     }
 }
