@@ -227,6 +227,7 @@ impl Command {
             }
         };
         tell(&told);
+        tell(&mpm::check_for_log(&configuration.process));
         if let Some(home) = &self.newcomer {
             let _ = writeln!(io::stderr().lock(), "{}", home.greeting());
         }

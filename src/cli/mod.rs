@@ -6,4 +6,5 @@ mod control;
 pub mod httpd;
 mod newcomer;
 mod options;
+mod order;
 mod report;

@@ -1,5 +1,6 @@
 //! What httpd prints about itself: versions, settings, modules, directives, hosts. Programs parse these texts.
 
+use super::order::ORDER;
 use crate::config::identity;
 use crate::config::{
     Commands, Configuration, DIRECTORY, Directive, HTACCESS, Included, MpmKind, Override, Registered, SERVER, Server,
@@ -91,7 +92,10 @@ pub fn modules(out: &mut dyn Write, commands: &Commands) -> io::Result<()> {
 /// `-L`.
 pub fn directives(out: &mut dyn Write, commands: &Commands) -> io::Result<()> {
     for module in commands.modules() {
-        for row in module.directives().iter().copied().flatten() {
+        let order = ORDER.iter().find(|(name, _)| *name == module.name()).map_or(&[][..], |(_, order)| order);
+        let mut rows: Vec<&Directive> = module.directives().iter().copied().flatten().collect();
+        rows.sort_by_key(|row| order.iter().position(|name| *name == row.name).unwrap_or(usize::MAX));
+        for row in rows {
             writeln!(out, "{} ({})", row.name, module.name())?;
             writeln!(out, "\t{}", row.help)?;
             places(out, row)?;

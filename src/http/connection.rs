@@ -242,7 +242,11 @@ async fn answer(
     if let Some(incoming) = &incoming {
         settle_body(r, incoming, &mut manner).await;
     }
-    if let Err(status) = ranges::apply(r) {
+    let cut = match send::gather(r).await {
+        Ok(()) => ranges::apply(r),
+        Err(status) => Err(status),
+    };
+    if let Err(status) = cut {
         r.body_out = Body::Empty;
         server::die(r, status).await;
         manner.late = true;

@@ -7,11 +7,12 @@
 use super::pool;
 use super::response_head::{self, Delimiting};
 use crate::config::CoreServer;
-use crate::engine::{self, Stream};
-use crate::request::{Body, FileRange, Piece, Request, Status};
+use crate::engine::{self, BoxFuture, Stream};
+use crate::request::{Body, Fault, FileRange, Piece, Request, Source, Status};
 use bstr::ByteSlice;
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
@@ -368,6 +369,57 @@ async fn unknown_length(r: &mut Request, out: &mut Outgoing<'_>, mut body: Body,
         whole = pieces(r, out, &mut body, delimiting.chunked).await;
     }
     finish(r, out, delimiting, whole).await
+}
+
+/// Reads a body of unknown length that a HEAD or a range asks the length of, as far as one buffer goes: if it ends there,
+/// its length is known. A failure is the status to answer with.
+pub async fn gather(r: &mut Request) -> Result<(), Status> {
+    let asked = r.header_only || r.headers_in.contains("Range");
+    let whole = r.status == Status::NO_CONTENT || r.status == Status::NOT_MODIFIED;
+    if !asked || whole || r.headers_out.contains("Content-Length") || r.content_length.is_some() {
+        return Ok(());
+    }
+    if !matches!(&r.body_out, Body::Stream(source) if source.length().is_none()) {
+        return Ok(());
+    }
+    let mut body = std::mem::take(&mut r.body_out);
+    let mut ready = VecDeque::new();
+    let mut held = 0;
+    while held < GATHER as u64 {
+        match body.next(r).await.map_err(|fault| fault.status)? {
+            Some(piece) => {
+                held += piece.len();
+                let flush = matches!(piece, Piece::Flush);
+                ready.push_back(piece);
+                if flush {
+                    break;
+                }
+            }
+            None => {
+                r.body_out = Body::Pieces(ready);
+                return Ok(());
+            }
+        }
+    }
+    r.body_out = Body::Stream(Box::new(Begun { ready, rest: body }));
+    Ok(())
+}
+
+/// A body whose first pieces are read already.
+struct Begun {
+    ready: VecDeque<Piece>,
+    rest: Body,
+}
+
+impl Source for Begun {
+    fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, Result<Option<Piece>, Fault>> {
+        Box::pin(async move {
+            match self.ready.pop_front() {
+                Some(piece) => Ok(Some(piece)),
+                None => self.rest.next(r).await,
+            }
+        })
+    }
 }
 
 /// Polls once: the output if it is there already.

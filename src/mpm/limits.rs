@@ -64,7 +64,8 @@ impl Clipping {
             false => format!("AH{tag:05}: WARNING: {first}."),
             true => format!("AH{:05}: {restart}", tag + 1),
         };
-        let module = module(self.kind);
+        // At a first start they go to the terminal, bare.
+        let module = if self.restart { module(self.kind) } else { "" };
         self.warnings.push(Warning { module, level: Level::Warn, text: BString::from(text) });
     }
     /// `have` clipped to `1..=most`, for limits with a bound of the build.

@@ -85,6 +85,13 @@ pub fn check(process: &Process) -> Vec<Warning> {
     settle(process.mpm.unwrap_or(MpmKind::Event), &process.numbers, None).1
 }
 
+/// The same in the wording of the log, where a first start tells them once more.
+pub fn check_for_log(process: &Process) -> Vec<Warning> {
+    let kind = process.mpm.unwrap_or(MpmKind::Event);
+    let fixed = settle(kind, &process.numbers, None).0.fixed;
+    settle(kind, &process.numbers, Some(fixed)).1
+}
+
 /// Runs the server to its end. The calling process must have one thread only.
 pub fn run(
     program: &dyn Program,

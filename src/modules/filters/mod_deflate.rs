@@ -30,7 +30,7 @@ const DIRECTIVES: &[Directive] = &[
     take1("DeflateMemLevel", SERVER, NO_OVERRIDE, mem_level, "Set the Deflate Memory Level (1-9)"),
     take1("DeflateCompressionLevel", SERVER, NO_OVERRIDE, level, "Set the Deflate Compression Level (1-9)"),
     take1(
-        "DeflateAlterETag",
+        "DeflateAlterEtag",
         SERVER,
         NO_OVERRIDE,
         alter_etag,
@@ -212,6 +212,9 @@ fn ratio_burst(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
     Ok(())
 }
 
+/// Bodies of known length up to this are not compressed.
+const LEAST: u64 = 68;
+
 static DEFLATE: Filter = Filter { name: "DEFLATE", kind: FilterKind::ContentSet, wrap: compress };
 static INFLATE: Filter = Filter { name: "INFLATE", kind: FilterKind::Resource, wrap: inflate::response };
 static DEFLATE_IN: Filter = Filter { name: "DEFLATE", kind: FilterKind::ContentSet, wrap: inflate::request };
@@ -252,7 +255,11 @@ fn skip(r: &Request, reason: &str) {
 
 /// The output filter DEFLATE.
 fn compress(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Status> {
-    if body.is_empty() && r.status != Status::NOT_MODIFIED && !r.header_only {
+    if r.status == Status::NOT_MODIFIED || body.is_empty() && !r.header_only {
+        return Ok(body);
+    }
+    // What gzip could only make longer stays as it is, whoever asks.
+    if body.length().is_some_and(|length| length <= LEAST) {
         return Ok(body);
     }
     let reason = if r.is_sub() {
@@ -304,9 +311,6 @@ fn compress(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Stat
     r.content_length = None;
     r.headers_out.unset("Content-MD5");
     alter(r, settings.etag.unwrap_or(AlterETag::AddSuffix));
-    if r.status == Status::NOT_MODIFIED {
-        return Ok(body);
-    }
     let settle = Settle {
         ratio: named(settings, NoteKind::Ratio),
         input: named(settings, NoteKind::Input),

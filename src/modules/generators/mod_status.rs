@@ -25,6 +25,13 @@ pub static MODULE: Module = Module {
 
 fn hooks(on: &mut Hooks) {
     on.handler(MIDDLE, handle);
+    on.post_config(MIDDLE, extend);
+}
+
+/// Where the module is loaded, ExtendedStatus is on unless the configuration says otherwise.
+fn extend(configuration: &mut Configuration) -> Result<(), String> {
+    configuration.process.extended_status.get_or_insert(true);
+    Ok(())
 }
 
 /// What the query string asks for.
