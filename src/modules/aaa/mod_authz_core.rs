@@ -527,7 +527,7 @@ impl AuthzProvider for Expr {
         // The whole condition may stand in quotes.
         let (word, rest) = httpd_conf::next_word(arguments);
         let text = if rest.trim().is_empty() && arguments.starts_with(b"\"") { word.as_bstr() } else { arguments };
-        match Expression::condition(text.as_bstr(), cx.rights().without_vary(), cx.providers) {
+        match Expression::condition(text.as_bstr(), cx.rights(), cx.providers) {
             Ok(expression) => Ok(Arc::new(expression)),
             Err(error) => Err(format!("Cannot parse expression in require line: {error}")),
         }

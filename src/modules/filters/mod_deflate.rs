@@ -185,7 +185,7 @@ fn alter_etag(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
 
 fn limit_body(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
     let Ok(value) = word.to_str_lossy().parse::<i64>() else {
-        return Err("DeflateInflateLimitRequestBody is not parsable.".into());
+        return Err("DeflateInflateLimitRequestBody requires a non-negative integer.".into());
     };
     let Ok(value) = u64::try_from(value) else {
         return Err("DeflateInflateLimitRequestBody requires a non-negative integer.".into());
@@ -292,15 +292,13 @@ fn compress(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Stat
         skip(r, "content-encoding already  set");
         return Ok(body);
     }
+    // Caches must know that the answer depends on the field, also when this client does not want gzip.
+    r.headers_out.merge("Vary", "Accept-Encoding");
     if r.env.contains("force-gzip") {
         r.log(Level::Trace1, "deflate", format_args!("Forcing compression (force-gzip set)"));
-    } else {
-        // Caches must know that the answer depends on the field, also when this client does not want gzip.
-        r.headers_out.merge("Vary", "Accept-Encoding");
-        if !r.headers_in.get("Accept-Encoding").is_some_and(accepts_gzip) {
-            skip(r, "no Accept-Encoding: gzip or q=0");
-            return Ok(body);
-        }
+    } else if !r.headers_in.get("Accept-Encoding").is_some_and(accepts_gzip) {
+        skip(r, "no Accept-Encoding: gzip or q=0");
+        return Ok(body);
     }
     let settings = r.server::<DeflateServer>();
     match r.content_encoding.as_ref().filter(|coding| !is_plain(coding)) {

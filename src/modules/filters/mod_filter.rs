@@ -260,10 +260,7 @@ fn insert(r: &mut Request) -> Answer {
                 };
                 r.output_filters.push(FilterInstance { filter, context: Some(smart.clone()) });
             }
-            None => match server::chains().output_filter(name) {
-                Some(filter) => r.output_filters.push(FilterInstance { filter, context: None }),
-                None => r.log(Level::Error, "filter", format_args!("AH01380: Unknown filter {name} not added")),
-            },
+            None => r.log(Level::Error, "filter", format_args!("AH01380: Unknown filter {name} not added")),
         }
     }
     Answer::Ok
