@@ -90,6 +90,12 @@ pub const RULES: &[Rule] = &[
         with: "$1.{RANDOM}",
     },
     Rule {
+        name: "log-source",
+        why: "file and line of the statement that logs",
+        pattern: r"(?m)(\[pid \{PID\}:tid \{TID\}\] |\[pid \d+:tid \d+\] )[a-z0-9_]+\.(c|rs)\(\d+\): ",
+        with: "$1{SOURCE}: ",
+    },
+    Rule {
         name: "client-port",
         why: "chosen by the kernel",
         pattern: r"\[(client|remote) ([0-9a-f.:]+):\d+\]",
@@ -115,6 +121,15 @@ pub const STATUS_VALUES: Mask = Mask {
 /// A body's length where the body holds values that were masked.
 pub const BODY_LENGTH: Mask =
     Mask { name: "body-length", rules: &[(r"(?m)^Content-Length: \d+\r$", "Content-Length: {LENGTH}\r")] };
+
+/// How long a compressed body is, of which only the head or a part is asked.
+const GZIP_SIZES: Mask = Mask {
+    name: "gzip-sizes",
+    rules: &[
+        (r"(?m)^(Content-Range: bytes [0-9-]+)/\d+\r$", "$1/{LENGTH}\r"),
+        (r"(?m)^Content-Length: \d+\r$", "Content-Length: {LENGTH}\r"),
+    ],
+};
 
 /// The size after the status in an access log, in the common format and what begins like it.
 pub const LOG_SIZES: Mask = Mask { name: "log-sizes", rules: &[("(?m)(\" \\d{3}) (\\d+|-)", "$1 {SIZE}")] };
@@ -208,6 +223,10 @@ fn one_answer(answer: &Answer) -> Vec<u8> {
     let mut body = answer.body.clone();
     let mut notes = Vec::new();
     let coding = answer.header("Content-Encoding").unwrap_or_default();
+    if coding.contains("gzip") {
+        // The two compress with different libraries.
+        head = GZIP_SIZES.apply(&head);
+    }
     let packed = coding.contains("gzip") && !body.is_empty();
     if packed {
         // Compressors may choose other bytes for the same text; the text and the framing must agree.

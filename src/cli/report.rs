@@ -98,16 +98,17 @@ pub fn directives(out: &mut dyn Write, commands: &Commands) -> io::Result<()> {
         for row in rows {
             writeln!(out, "{} ({})", row.name, module.name())?;
             writeln!(out, "\t{}", row.help)?;
-            places(out, row)?;
+            places(out, row, module.dir_settings().is_some())?;
         }
     }
     Ok(())
 }
 
 /// Where a directive is allowed, in the words of `-L`.
-fn places(out: &mut dyn Write, row: &Directive) -> io::Result<()> {
+fn places(out: &mut dyn Write, row: &Directive, per_directory: bool) -> io::Result<()> {
     write!(out, "\tAllowed in *.conf ")?;
     match (row.contexts.has(SERVER), row.contexts.has(DIRECTORY)) {
+        (true, true) if !per_directory && row.contexts.has(HTACCESS) => write!(out, "anywhere [no per-dir config]")?,
         (true, true) => write!(out, "anywhere")?,
         (true, false) => write!(out, "only outside <Directory>, <Files>, <Location>, or <If>")?,
         _ => write!(out, "only inside <Directory>, <Files>, <Location>, or <If>")?,

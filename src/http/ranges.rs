@@ -141,8 +141,8 @@ fn cut(r: &mut Request, spans: &[Span], length: u64) {
     if let [span] = spans {
         r.body_out = Body::Pieces(slice(&body, *span));
         let size = span.1 - span.0 + 1;
-        r.headers_out.set("Content-Length", itoa::Buffer::new().format(size));
         r.headers_out.set("Content-Range", format!("bytes {}-{}/{length}", span.0, span.1));
+        r.headers_out.set("Content-Length", itoa::Buffer::new().format(size));
         return;
     }
     let boundary = boundary();

@@ -29,9 +29,9 @@ pub fn settle_names(configuration: &mut Configuration) -> Vec<Warning> {
             None => main_name.clone(),
             Some(ip) => resolve::name_of(ip).map(BString::from).unwrap_or_else(|| {
                 let text = format!(
-                    "AH00549: Failed to resolve server name for {ip} (check DNS) -- or specify an explicit ServerName"
+                    "(EAI 2)Name or service not known: AH00549: Failed to resolve server name for {ip} (check DNS) -- or specify an explicit ServerName"
                 );
-                warnings.push(Warning { module: "", level: Level::Error, text: text.into() });
+                warnings.push(Warning { module: "core", level: Level::Error, text: text.into() });
                 "bogus_host_without_reverse_dns".into()
             }),
         });
@@ -62,9 +62,15 @@ fn machine_name(warnings: &mut Vec<Warning>) -> BString {
     name.into()
 }
 
-/// The port that needs no mention for the request's scheme.
+/// The scheme of the server's URLs: the connection's, or https where ServerName says so.
+fn scheme(r: &Request) -> &'static str {
+    let said = r.server.scheme.as_ref().is_some_and(|scheme| scheme == "https");
+    if said || r.connection.scheme == "https" { "https" } else { "http" }
+}
+
+/// The port that needs no mention for the scheme.
 pub fn default_port(r: &Request) -> u16 {
-    if r.connection.scheme == "https" { 443 } else { 80 }
+    if scheme(r) == "https" { 443 } else { 80 }
 }
 
 /// The name by which the server speaks of itself (SERVER_NAME).
@@ -91,14 +97,15 @@ pub fn server_port(r: &Request) -> u16 {
     let configured = Some(r.server.port).filter(|port| *port != 0);
     let chosen = match core.canonical_name.unwrap_or(CanonicalName::Off) {
         CanonicalName::Off => r.host_port.or(physical).or(configured),
-        CanonicalName::On | CanonicalName::Dns => configured.or(physical),
+        CanonicalName::Dns => r.host_port.or(physical).or(configured),
+        CanonicalName::On => configured.or(physical),
     };
     chosen.filter(|port| *port != 0).unwrap_or_else(|| default_port(r))
 }
 
 /// A full URL for a path of this server.
 pub fn construct_url(r: &Request, path: &[u8]) -> BString {
-    let mut url = BString::from(r.connection.scheme);
+    let mut url = BString::from(scheme(r));
     url.extend_from_slice(b"://");
     url.extend_from_slice(&server_name(r));
     let port = server_port(r);

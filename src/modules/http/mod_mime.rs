@@ -283,10 +283,9 @@ fn load_types(configuration: &mut Configuration) -> Result<(), String> {
     let name = settings.file.clone().unwrap_or_else(|| TYPES_CONFIG.into());
     let path = configuration.process.server_root.join(name.to_path_lossy());
     let text = std::fs::read(&path).map_err(|error| {
-        let code = error.raw_os_error().unwrap_or(0);
-        let text = error.to_string();
-        let text = text.split(" (os error").next().unwrap_or_default();
-        format!("({code}){text}: AH01597: could not open mime types config file {}.", path.display())
+        let text = format_args!("AH01597: could not open mime types config file {}.", path.display());
+        crate::log::process_errno(crate::log::Level::Error, "mime", &error, text);
+        "AH00016: Configuration Failed".to_owned()
     })?;
     let types = Arc::new(parse_types(&text));
     for server in &mut configuration.servers {

@@ -216,9 +216,10 @@ fn listen(cx: &mut Cx<'_>, words: &[Word<'_>]) -> Outcome {
     };
     for addr in addrs {
         let listen = Listen { addr, protocol: protocol.clone(), text: (*word).into(), any };
-        if !cx.process.listen.contains(&listen) {
-            cx.process.listen.push(listen);
+        if cx.process.listen.iter().any(|other| other.addr == listen.addr) {
+            return Err("Cannot define multiple Listeners on the same IP:port".into());
         }
+        cx.process.listen.push(listen);
     }
     Ok(())
 }

@@ -27,10 +27,12 @@ pub(super) fn apply_htaccess(r: &mut Request, len: usize) -> Result<(), Status> 
                 raw(dir.as_bytes())
             );
             r.log_errno(Level::Crit, "core", &unreadable.error, text);
+            r.notes.set("error-notes", "Server unable to read htaccess file, denying access to be safe");
             return Err(Status::FORBIDDEN);
         }
     };
-    for warning in &found.warnings {
+    // A subrequest walks where the request has been.
+    for warning in found.warnings.iter().filter(|_| !r.is_sub()) {
         log::process(warning.level, warning.module, format_args!("{}", raw(&warning.text)));
     }
     match &found.outcome {
