@@ -330,7 +330,7 @@ fn a_task_waits_after_it_blocked() {
                     let near = Stream::from_unix(ours.try_clone().unwrap()).unwrap();
                     let sender = near.clone();
                     engine::spawn(async move {
-                        engine::block(|| std::thread::yield_now());
+                        engine::block(std::thread::yield_now);
                         sender.write_all(&[round]).await.unwrap();
                     });
                     let mut got = [0];

@@ -68,10 +68,8 @@ fn proceed(answer: Answer) -> Result<(), Answer> {
 /// `by_file` is true for a subrequest whose file name is already known.
 pub(super) async fn prepare(r: &mut Request, by_file: bool) -> Result<(), Answer> {
     let chains = chains();
-    if !r.proxy_request || r.uri.starts_with(b"/") {
-        if !by_file {
-            status(uri::normalize(r))?;
-        }
+    if !by_file && (!r.proxy_request || r.uri.starts_with(b"/")) {
+        status(uri::normalize(r))?;
     }
     if !by_file {
         status(walk::location_walk(r))?;

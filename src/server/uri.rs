@@ -69,8 +69,7 @@ pub fn normalize_path(path: &mut Vec<u8>, how: Normalize) -> bool {
 }
 
 fn needs_work(path: &[u8]) -> bool {
-    path.iter().any(|&byte| byte == b'%')
-        || path.windows(2).any(|two| two[0] == b'/' && (two[1] == b'/' || two[1] == b'.'))
+    path.contains(&b'%') || path.windows(2).any(|two| two[0] == b'/' && (two[1] == b'/' || two[1] == b'.'))
 }
 
 /// At a slash or the end: takes back what a `.` or `..` segment just written means. Leaves `out` without the slash

@@ -1,3 +1,5 @@
+//! Expressions with the answers that httpd gave to them.
+
 use super::*;
 use bstr::{BStr, BString};
 

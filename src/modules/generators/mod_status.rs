@@ -9,7 +9,7 @@ use crate::config::*;
 use crate::module::{Answer, Hooks, Linked, MIDDLE, Module};
 use crate::request::{MethodNumber, Request};
 use crate::server::{self, SlotState, Snapshot};
-use bstr::{BString, ByteSlice};
+use bstr::ByteSlice;
 use number::{bytes, g, kilobytes};
 use std::fmt::Write;
 
@@ -248,7 +248,7 @@ fn html(r: &Request, snapshot: &Snapshot, no_table: bool) -> String {
     let mut out = String::with_capacity(8192);
     let sums = totals(snapshot);
     let up = ((r.time - snapshot.started) / 1_000_000).max(0);
-    let name = BString::from(server::escape::html(&server::server_name(r)));
+    let name = server::escape::html(&server::server_name(r));
     let [load1, load5, load15] = load();
     let _ = write!(
         out,

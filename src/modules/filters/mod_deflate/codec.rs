@@ -81,7 +81,7 @@ impl Deflater {
             r.notes.set(name, itoa::Buffer::new().format(output));
         }
         if let Some(name) = &self.settle.ratio {
-            let ratio = if input > 0 { (output * 100 / input).to_string() } else { "-".to_owned() };
+            let ratio = (output * 100).checked_div(input).map_or_else(|| "-".to_owned(), |ratio| ratio.to_string());
             r.notes.set(name, ratio);
         }
         Ok(())
