@@ -1,5 +1,7 @@
 //! House rules: sizes, import arrows, where `unsafe` may stand, a compat file for each module.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
