@@ -388,8 +388,16 @@ impl Group {
             }
             assert!(a.0, "{}: the case is broken, Apache itself does not start:\n{}", self.name, self.listing(&a.1));
             // Apache against itself has nothing to do.
-            let todos = if programs.apache == programs.pinion { &[] } else { self.todos.as_slice() };
-            let differences = report::differences(&a.1, &p.1, todos);
+            let mut todos = self.todos.clone();
+            todos.extend(report::listed(&self.key()));
+            if programs.apache == programs.pinion {
+                todos.clear();
+            }
+            if let Some(path) = std::env::var_os("COMPAT_TODO") {
+                report::append_todos(&path, &self.key(), &a.1, &p.1);
+                return;
+            }
+            let differences = report::differences(&a.1, &p.1, &todos);
             let note = if p.0 { "" } else { "\nPinion did not start:\n" };
             let own = if p.0 { String::new() } else { self.listing(&p.1) };
             if std::env::var_os("COMPAT_SHOW").is_some() {
@@ -404,6 +412,11 @@ impl Group {
             );
             return;
         }
+    }
+
+    /// What TODO.tsv calls the group: its name, its MPM and a sum of its configuration.
+    fn key(&self) -> String {
+        format!("{}/{}/{:08x}", report::one_line(&self.name), self.mpm.name(), report::sum(self.conf.as_bytes()) as u32)
     }
 
     fn listing(&self, seen: &[Seen]) -> String {

@@ -18,6 +18,37 @@ pub struct Todo {
     pub reason: String,
 }
 
+/// TODO.tsv: group, start of a step, what is missing.
+const LISTED: &str = include_str!("../TODO.tsv");
+
+/// The todos that TODO.tsv has for a group.
+pub(crate) fn listed(key: &str) -> Vec<Todo> {
+    let rows = LISTED.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    rows.filter(|row| row.len() == 3 && row[0] == key)
+        .map(|row| Todo { step: row[1].to_owned(), reason: row[2].to_owned() })
+        .collect()
+}
+
+/// Appends to the file at `path` the rows that TODO.tsv would need for what differs.
+pub(crate) fn append_todos(path: &std::ffi::OsStr, key: &str, apache: &[Seen], pinion: &[Seen]) {
+    use std::io::Write;
+    let differing = apache.iter().zip(pinion).filter(|(a, p)| a.result != p.result);
+    let rows: String = differing.map(|(a, _)| format!("{key}\t{}\t\n", cut(&one_line(&a.what), 300))).collect();
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).expect("a file for todos");
+    file.write_all(rows.as_bytes()).expect("todos to write");
+}
+
+/// Text in one line without tabs, as TODO.tsv has it.
+pub(crate) fn one_line(text: &str) -> String {
+    text.replace('\t', "\\t").split('\n').map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+impl Todo {
+    fn is_of(&self, what: &str) -> bool {
+        what.contains(&self.step) || one_line(what).contains(&self.step)
+    }
+}
+
 /// Compares what was seen on the two sides, in order; the text of the differences, empty when there are none. A todo
 /// whose steps are all the same on both sides, or that there is no step for, is a difference too.
 pub fn differences(apache: &[Seen], pinion: &[Seen], todos: &[Todo]) -> String {
@@ -25,8 +56,8 @@ pub fn differences(apache: &[Seen], pinion: &[Seen], todos: &[Todo]) -> String {
     let mut open: Vec<&Todo> = todos.iter().collect();
     for (a, p) in apache.iter().zip(pinion) {
         if a.result != p.result {
-            open.retain(|todo| !a.what.contains(&todo.step));
-            if todos.iter().any(|todo| a.what.contains(&todo.step)) {
+            open.retain(|todo| !todo.is_of(&a.what));
+            if todos.iter().any(|todo| todo.is_of(&a.what)) {
                 continue;
             }
             out.push_str(&format!("\n=== {}\n{}", a.what, diff(&a.result, &p.result)));
@@ -98,7 +129,7 @@ fn cut(text: &str, at: usize) -> &str {
     &text[..(0..=at).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)]
 }
 
-fn sum(bytes: &[u8]) -> u64 {
+pub(crate) fn sum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
 }
 

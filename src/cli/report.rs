@@ -145,6 +145,9 @@ pub fn run_settings(out: &mut dyn Write, configuration: &Configuration) -> io::R
     let runtime = process.runtime_dir.as_ref().unwrap_or(&process.server_root);
     writeln!(out, "Mutex default: dir=\"{}/\" mechanism=default ", runtime.display())?;
     writeln!(out, "Mutex watchdog-callback: using_defaults")?;
+    if matches!(process.mpm, Some(MpmKind::Prefork | MpmKind::Worker)) {
+        writeln!(out, "Mutex mpm-accept: using_defaults")?;
+    }
     let pid_file = process.pid_file.as_ref().map_or(&b"/run/apache2.pid"[..], |path| path.as_bytes());
     writeln!(out, "PidFile: \"{}\"", below_root(configuration, pid_file))?;
     for (name, value) in &process.defines {
