@@ -397,7 +397,8 @@ impl Group {
                 report::append_todos(&path, &self.key(), &a.1, &p.1);
                 return;
             }
-            let differences = report::differences(&a.1, &p.1, &todos);
+            let strict = std::env::var_os("COMPAT_STRICT").is_some();
+            let differences = report::differences(&a.1, &p.1, &todos, strict);
             let note = if p.0 { "" } else { "\nPinion did not start:\n" };
             let own = if p.0 { String::new() } else { self.listing(&p.1) };
             if std::env::var_os("COMPAT_SHOW").is_some() {

@@ -50,8 +50,8 @@ impl Todo {
 }
 
 /// Compares what was seen on the two sides, in order; the text of the differences, empty when there are none. A todo
-/// whose steps are all the same on both sides, or that there is no step for, is a difference too.
-pub fn differences(apache: &[Seen], pinion: &[Seen], todos: &[Todo]) -> String {
+/// whose steps are all the same on both sides, or that there is no step for, is a difference too where `strict`.
+pub fn differences(apache: &[Seen], pinion: &[Seen], todos: &[Todo], strict: bool) -> String {
     let mut out = String::new();
     let mut open: Vec<&Todo> = todos.iter().collect();
     for (a, p) in apache.iter().zip(pinion) {
@@ -63,7 +63,7 @@ pub fn differences(apache: &[Seen], pinion: &[Seen], todos: &[Todo]) -> String {
             out.push_str(&format!("\n=== {}\n{}", a.what, diff(&a.result, &p.result)));
         }
     }
-    for todo in open {
+    for todo in open.into_iter().filter(|_| strict) {
         out.push_str(&format!(
             "\n=== {}\n    is the same on both sides: remove its todo ({})\n",
             todo.step, todo.reason
