@@ -191,7 +191,7 @@ impl Running {
     ) -> Result<Running, String> {
         let port = free_port()?;
         let dir = space.join(format!("{flavour:?}-{port}"));
-        fs::create_dir(&dir).map_err(|error| error.to_string())?;
+        fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
         let overrides = matches!(flavour, Flavour::ApacheOverride | Flavour::PinionOverride);
         let config = dir.join("server.conf");
         let text = match flavour {
