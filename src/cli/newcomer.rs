@@ -8,6 +8,9 @@ use tempfile::TempDir;
 const CONFIGURATION: &str = include_str!("../../conf.d/httpd.conf");
 const WELCOME: &str = include_str!("../../conf.d/index.html");
 
+/// Enough types for a first look.
+const TYPES: &str = "text/html html htm\ntext/css css\ntext/plain txt\ntext/javascript js\nimage/png png\nimage/jpeg jpg jpeg\nimage/svg+xml svg\n";
+
 /// A directory for the run, removed at its end.
 pub(super) struct Home(TempDir);
 
@@ -21,11 +24,17 @@ impl Home {
         std::fs::create_dir(&pages)?;
         open(&pages)?;
         std::fs::write(pages.join("index.html"), WELCOME)?;
+        std::fs::write(home.path().join("mime.types"), TYPES)?;
         Ok(Home(home))
     }
     /// The configuration's text for this directory.
     pub(super) fn configuration(&self) -> Vec<u8> {
-        CONFIGURATION.replace("${PINION_HOME}", &self.0.path().display().to_string()).into_bytes()
+        let mut text = CONFIGURATION.replace("${PINION_HOME}", &self.0.path().display().to_string());
+        if nix::unistd::geteuid().is_root() {
+            // Debian's user for web servers; children never serve as root.
+            text.push_str("\nUser www-data\nGroup www-data\n");
+        }
+        text.into_bytes()
     }
     /// What the newcomer is told.
     pub(super) fn greeting(&self) -> &'static str {
