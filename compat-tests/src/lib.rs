@@ -5,7 +5,7 @@
 //! what can be seen from outside: answers, logs, output, exit codes, process facts. What may differ is in the named list
 //! [`normal::RULES`] and nowhere else.
 //!
-//! The tour: [`binaries`] finds the two programs, [`tree`] lays out a server root, [`server`] starts, watches and stops one,
+//! The tour: [`binaries`] finds the two programs, [`tree`] lays out a server root, [`ports`] finds it ports, [`server`] starts, watches and stops one,
 //! [`wire`] speaks raw TCP and takes answers apart, [`normal`] blanks what must differ, [`report`] tells what does, and
 //! [`group`] is the builder that tests are written with.
 // A test harness reports by panicking.
@@ -14,6 +14,7 @@
 pub mod binaries;
 pub mod group;
 pub mod normal;
+pub mod ports;
 pub mod report;
 pub mod server;
 pub mod tree;

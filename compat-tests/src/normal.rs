@@ -163,7 +163,7 @@ pub fn text(bytes: &[u8], names: &Names) -> Vec<u8> {
     out = sorted_mutexes(&out);
     out = replace(&out, names.root.as_os_str().as_bytes(), b"{ROOT}");
     out = replace(&out, names.httpd.as_os_str().as_bytes(), b"{HTTPD}");
-    for (port, mark) in names.ports.iter().zip(["{PORT}", "{PORT2}"]) {
+    for (port, mark) in names.ports.numbers.iter().zip(["{PORT}", "{PORT2}"]) {
         let pattern = Regex::new(&format!(r"\b{port}\b")).expect("a number");
         out = pattern.replace_all(&out, mark.as_bytes()).into_owned();
     }

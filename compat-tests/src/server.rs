@@ -13,7 +13,7 @@ use crate::tree::{Names, write_anew};
 use crate::wire::{Answer, Connection, Talk, answers, talk};
 
 /// The longest wait for any state.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a server or command ended.
 #[derive(Debug)]
@@ -65,7 +65,9 @@ impl Running {
     pub fn up(&mut self) -> bool {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
-            if self.pid_file().is_some() && std::net::TcpStream::connect(("127.0.0.1", self.names.ports[0])).is_ok() {
+            if self.pid_file().is_some()
+                && std::net::TcpStream::connect(("127.0.0.1", self.names.ports.numbers[0])).is_ok()
+            {
                 self.announced();
                 return true;
             }
@@ -77,14 +79,14 @@ impl Running {
         false
     }
 
-    /// Waits for the notice that the start is complete: pid file, listeners and even children are there before the parent catches
-    /// signals. A case may have turned the notice off or sent it elsewhere, so this does not wait for long.
+    /// Waits for the last notice of the start: pid file, listeners and even children are there before the parent catches
+    /// signals, and a child that is asked early could write before its parent has. A case may have turned the notice off, given it
+    /// another form or sent it elsewhere; only then this does not wait for long.
     fn announced(&self) {
-        let until = Instant::now() + Duration::from_secs(3);
-        while self.path("logs/error.log").exists()
-            && self.logged("resuming normal operations") == 0
-            && Instant::now() < until
-        {
+        let conf = fs::read(self.path("conf/case.conf")).unwrap_or_default().to_ascii_lowercase();
+        let own = [&b"loglevel"[..], b"errorlog"].iter().any(|name| memchr::memmem::find(&conf, name).is_some());
+        let until = Instant::now() + if own { Duration::from_secs(3) } else { PATIENCE };
+        while self.path("logs/error.log").exists() && self.logged("Command line: '") == 0 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -107,7 +109,7 @@ impl Running {
 
     /// The first port.
     pub fn port(&self) -> u16 {
-        self.names.ports[0]
+        self.names.ports.numbers[0]
     }
 
     /// Root, ports, program.

@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use memchr::memmem;
 
+use crate::ports::Ports;
+
 /// Tue, 02 Jan 2024 03:04:05 GMT: the modification time of every file and directory of a case.
 pub const MTIME: u64 = 1_704_164_645;
 
@@ -35,15 +37,15 @@ pub struct Names {
     /// The program.
     pub httpd: PathBuf,
     /// `@PORT@` and `@PORT2@`.
-    pub ports: [u16; 2],
+    pub ports: Ports,
 }
 
 impl Names {
     /// Replaces the placeholders of a case's text.
     pub fn fill(&self, text: &[u8]) -> Vec<u8> {
         let text = replace(text, b"@ROOT@", self.root.as_os_str().as_bytes());
-        let text = replace(&text, b"@PORT@", self.ports[0].to_string().as_bytes());
-        replace(&text, b"@PORT2@", self.ports[1].to_string().as_bytes())
+        let text = replace(&text, b"@PORT@", self.ports.numbers[0].to_string().as_bytes());
+        replace(&text, b"@PORT2@", self.ports.numbers[1].to_string().as_bytes())
     }
 }
 
@@ -58,19 +60,6 @@ pub fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     }
     out.extend_from_slice(&text[done..]);
     out
-}
-
-/// Two ports that nothing listens on right now. Five digits, so that bodies keep their length.
-pub fn free_ports() -> [u16; 2] {
-    let bind = || loop {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("its address").port();
-        if port >= 10_000 {
-            return (listener, port);
-        }
-    };
-    let (first, second) = (bind(), bind());
-    [first.1, second.1]
 }
 
 /// Writes a file that was laid out before; the other side may share its inode, so it is a new one.

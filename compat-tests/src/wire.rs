@@ -4,8 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-/// No exchange may take longer; reaching it is part of what was seen.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+/// No exchange may take longer; reaching it is part of what was seen. A resolver that does not answer holds a look-up for 10 or 20
+/// seconds.
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What to do on one connection.
 #[derive(Clone, Debug)]

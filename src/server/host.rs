@@ -39,7 +39,16 @@ pub fn remote_host(r: &Request, want: Want) -> Option<BString> {
     found.or_else(|| (want == Want::Name).then(|| r.useragent_ip.clone()))
 }
 
-/// The name of the connection's local address.
+/// What the resolver said of a connection's local address.
+struct LocalName(Option<BString>);
+
+/// The name of the connection's local address. May wait for DNS, once per connection.
 pub fn local_host(connection: &Connection) -> Option<BString> {
-    crate::engine::block(|| resolve::name_of(connection.local.ip())).map(|name| name.to_ascii_lowercase().into())
+    if let Some(LocalName(known)) = connection.extensions.lock().of() {
+        return known.clone();
+    }
+    let ip = connection.local.ip();
+    let name = crate::engine::block(|| resolve::name_of(ip)).map(|name| BString::from(name.to_ascii_lowercase()));
+    connection.extensions.lock().put(LocalName(name.clone()));
+    name
 }
