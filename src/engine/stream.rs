@@ -66,7 +66,13 @@ impl Stream {
         })
     }
     pub fn poll_write_vectored(&self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.source.poll_with(cx, WRITABLE, |fd| Ok((nix::sys::uio::writev(fd, buffers)?, false)))
+        self.source.poll_with(cx, WRITABLE, |fd| {
+            let sent = match buffers {
+                [whole] => nix::unistd::write(fd, whole)?,
+                several => nix::sys::uio::writev(fd, several)?,
+            };
+            Ok((sent, false))
+        })
     }
     /// Ready when a read is worth an attempt.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {

@@ -158,7 +158,9 @@ async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'st
 }
 
 async fn log(r: &mut Request, slot: &Slot) {
-    slot.show(SlotState::Logging, Some(r));
+    // What the scoreboard tells of a request is there since it was read, unless a host or module changed it.
+    let told = std::ptr::eq(r.server, r.connection.base) && r.useragent_ip == r.connection.client_ip;
+    slot.show(SlotState::Logging, (!told).then_some(&*r));
     server::log_transaction(r).await;
     slot.count(r);
 }
@@ -258,10 +260,10 @@ async fn answer(
     r.body_in = Body::Empty;
     log(r, slot).await;
     if !keep {
-        slot.show(SlotState::Closing, Some(r));
+        slot.show(SlotState::Closing, None);
         return None;
     }
-    slot.show(SlotState::KeepAlive, Some(r));
+    slot.show(SlotState::KeepAlive, None);
     match incoming {
         Some(incoming) => incoming.take(),
         None => input,

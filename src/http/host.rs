@@ -85,6 +85,9 @@ enum Problem {
 
 /// Splits `name:port`; the name in lower case, without a final dot.
 fn split(field: &[u8], strict: bool) -> Result<(BString, Option<u16>), Problem> {
+    if plain(field) {
+        return Ok((field.into(), None));
+    }
     if let Some(inner) = field.strip_prefix(b"[") {
         let end = inner.find_byte(b']').ok_or(Problem::Any)?;
         let (address, rest) = inner.split_at(end);
@@ -122,6 +125,18 @@ fn split(field: &[u8], strict: bool) -> Result<(BString, Option<u16>), Problem> 
         }
     }
     Ok((name.to_ascii_lowercase().into(), port))
+}
+
+/// Whether a field is a name as almost all are: letters, digits and hyphens in labels, lower case, no port, no address.
+fn plain(field: &[u8]) -> bool {
+    let mut before = b'.';
+    for &byte in field {
+        if !(byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.' && before != b'.') {
+            return false;
+        }
+        before = byte;
+    }
+    before.is_ascii_lowercase()
 }
 
 fn port(digits: &[u8]) -> Option<u16> {

@@ -61,41 +61,13 @@ struct Parts(Box<Request>);
 
 /// A fresh request, in the memory of an earlier one.
 pub fn request(connection: &Arc<Connection>, configuration: &'static Configuration, dir: Dir) -> Box<Request> {
-    let mut fresh = Request::new(connection.clone(), configuration, dir);
-    let Some(Parts(mut old)) = REQUESTS.try_with(|shelf| shelf.try_borrow_mut().ok()?.pop()).ok().flatten() else {
-        return Box::new(fresh);
-    };
-    macro_rules! inherit {
-        ($($field:ident),* $(,)?) => {$(
-            fresh.$field = std::mem::take(&mut old.$field);
-            fresh.$field.clear();
-        )*};
+    match REQUESTS.try_with(|shelf| shelf.try_borrow_mut().ok()?.pop()).ok().flatten() {
+        Some(Parts(mut old)) => {
+            old.renew(connection.clone(), configuration, dir);
+            old
+        }
+        None => Box::new(Request::new(connection.clone(), configuration, dir)),
     }
-    inherit!(
-        the_request,
-        protocol,
-        unparsed_uri,
-        uri,
-        filename,
-        canonical_filename,
-        path_info,
-        headers_in,
-        trailers_in,
-        headers_out,
-        err_headers_out,
-        trailers_out,
-        env,
-        notes,
-        sections,
-        content_languages,
-        allowed_methods,
-        input_filters,
-        output_filters,
-    );
-    std::mem::swap(&mut fresh.method, &mut old.method);
-    fresh.method.name.clear();
-    *old = fresh;
-    old
 }
 
 /// Takes a finished request back. What it holds of others (body, connection, settings) goes at once.

@@ -4,6 +4,7 @@ use crate::config::{CoreServer, Server, identity};
 use crate::request::{Request, Status, Table, Version};
 use crate::server::{date, mpm};
 use bstr::{BStr, ByteSlice};
+use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
 /// How the body will be delimited, and what becomes of the connection.
@@ -113,27 +114,64 @@ pub fn write(r: &mut Request, out: &mut Vec<u8>, close: bool, late: bool) -> Del
     out.extend_from_slice(protocol);
     status(r, out);
     out.extend_from_slice(b"\r\n");
-    let own = |name: &str| r.proxy_request.then(|| r.headers_out.get(name)).flatten();
-    match own("Date") {
-        Some(date) => field(out, b"Date", date),
-        None => date::with_text(date::now(), |text| field(out, b"Date", text)),
+    if r.proxy_request && (r.headers_out.contains("Date") || r.headers_out.contains("Server")) {
+        relayed_stamp(r, out);
+    } else {
+        stamp(r.time, out);
     }
-    match own("Server") {
-        Some(server) => field(out, b"Server", server),
-        None => field(out, b"Server", identity::server_banner().as_bytes()),
-    }
-    for (name, value) in r.headers_out.iter() {
+    let breaks = r.headers_out.may_break_lines();
+    for (name, line) in r.headers_out.lines() {
         let first = match name.len() {
             4 => name.eq_ignore_ascii_case(b"Date"),
             6 => name.eq_ignore_ascii_case(b"Server"),
             _ => false,
         };
-        if !first {
-            field(out, name, value);
+        if first {
+            continue;
+        }
+        if breaks {
+            field(out, name, line.get(name.len() + 2..line.len() - 2).unwrap_or_default());
+        } else {
+            out.extend_from_slice(line);
         }
     }
     out.extend_from_slice(b"\r\n");
     delimiting
+}
+
+/// Date and Server, which are the same for a second.
+fn stamp(time: i64, out: &mut Vec<u8>) {
+    thread_local! {
+        static LAST: RefCell<(i64, Vec<u8>)> = const { RefCell::new((i64::MIN, Vec::new())) };
+    }
+    let second = date::seconds(time);
+    let fill = |text: &mut Vec<u8>| {
+        field(text, b"Date", &date::format(second));
+        field(text, b"Server", identity::server_banner().as_bytes());
+    };
+    LAST.with(|last| match last.try_borrow_mut() {
+        Ok(mut last) => {
+            if last.0 != second {
+                last.0 = second;
+                last.1.clear();
+                fill(&mut last.1);
+            }
+            out.extend_from_slice(&last.1);
+        }
+        Err(_) => fill(out),
+    });
+}
+
+/// As [`stamp`], where a response from elsewhere brought its own.
+fn relayed_stamp(r: &Request, out: &mut Vec<u8>) {
+    match r.headers_out.get("Date") {
+        Some(date) => field(out, b"Date", date),
+        None => field(out, b"Date", &date::format(date::seconds(r.time))),
+    }
+    match r.headers_out.get("Server") {
+        Some(server) => field(out, b"Server", server),
+        None => field(out, b"Server", identity::server_banner().as_bytes()),
+    }
 }
 
 fn status(r: &Request, out: &mut Vec<u8>) {
@@ -194,7 +232,7 @@ fn content_fields(r: &mut Request) {
 
 /// AddDefaultCharset is for plain text and HTML without a charset.
 fn lacks_charset(kind: &[u8]) -> bool {
-    let media = kind.split_str(";").next().unwrap_or_default().trim_ascii();
+    let media = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let text = media.eq_ignore_ascii_case(b"text/html") || media.eq_ignore_ascii_case(b"text/plain");
     text && !kind.to_ascii_lowercase().contains_str("charset=")
 }
@@ -205,7 +243,7 @@ fn fix_vary(headers: &mut Table) {
         return;
     }
     let mut names: Vec<Vec<u8>> = Vec::new();
-    for name in headers.all("Vary").flat_map(|value| value.split_str(",")).map(|name| name.trim_ascii()) {
+    for name in headers.all("Vary").flat_map(|value| value.split(|byte| *byte == b',')).map(|name| name.trim_ascii()) {
         if !name.is_empty() && !names.iter().any(|other| other.eq_ignore_ascii_case(name)) {
             names.push(name.to_vec());
         }

@@ -9,6 +9,7 @@ use super::response_head::{self, Delimiting};
 use crate::config::CoreServer;
 use crate::engine::{self, BoxFuture, Stream};
 use crate::request::{Body, Fault, FileRange, Piece, Request, Source, Status};
+use crate::server::escape::hex;
 use bstr::ByteSlice;
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -199,7 +200,7 @@ fn announce_length(r: &mut Request, body: &Body, manner: Manner) {
         return;
     }
     if let Some(length) = r.content_length {
-        r.headers_out.set("Content-Length", itoa::Buffer::new().format(length));
+        set_length(r, length);
     }
     match body {
         Body::Stream(source) => {
@@ -213,12 +214,21 @@ fn announce_length(r: &mut Request, body: &Body, manner: Manner) {
             // A handler that made no body for HEAD says nothing of the length, unless it set it itself.
             let length = body.length().unwrap_or(0);
             if length > 0 {
-                r.headers_out.set("Content-Length", itoa::Buffer::new().format(length));
+                set_length(r, length);
             } else if r.headers_out.get("Content-Length").is_some_and(|length| length == "0") {
                 r.headers_out.unset("Content-Length");
             }
         }
-        body => r.headers_out.set("Content-Length", itoa::Buffer::new().format(body.length().unwrap_or(0))),
+        body => set_length(r, body.length().unwrap_or(0)),
+    }
+}
+
+/// Sets Content-Length, which the handler has often done already.
+fn set_length(r: &mut Request, length: u64) {
+    let mut number = itoa::Buffer::new();
+    let text = number.format(length);
+    if r.headers_out.get("Content-Length").is_none_or(|before| before != text) {
+        r.headers_out.set("Content-Length", text);
     }
 }
 
@@ -256,14 +266,6 @@ async fn put(r: &mut Request, out: &mut Outgoing<'_>, piece: Piece, chunked: boo
         out.flush().await?;
     }
     Ok(())
-}
-
-fn push_hex(out: &mut Vec<u8>, number: u64) {
-    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
-    for digit in (0..digits).rev() {
-        let value = (number >> (digit * 4)) as u8 & 15;
-        out.push(if value < 10 { b'0' + value } else { b'a' + value - 10 });
-    }
 }
 
 async fn finish(
@@ -440,7 +442,7 @@ async fn write_piece(out: &mut Outgoing<'_>, piece: Piece, chunked: bool) -> io:
         return Ok(());
     }
     if chunked {
-        push_hex(&mut out.own, length);
+        out.own.extend_from_slice(hex(length, &mut [0; 16]));
         out.own.extend_from_slice(b"\r\n");
     }
     match piece {

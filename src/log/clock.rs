@@ -2,13 +2,13 @@
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use nix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Microseconds since the epoch.
 pub fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+    clock_gettime(ClockId::CLOCK_REALTIME).map_or(0, |now| now.tv_sec() * 1_000_000 + now.tv_nsec() / 1000)
 }
 
 /// Broken-down local time of one second.

@@ -28,18 +28,24 @@ pub enum Hook {
     Later(for<'a> fn(&'a mut Request) -> BoxFuture<'a, Answer>),
 }
 
-struct Declined;
+/// A waiting hook's answer that is there already: it has no state, so that its box allocates nothing.
+struct Known<const OK: bool>;
 
-impl Future for Declined {
+impl<const OK: bool> Future for Known<OK> {
     type Output = Answer;
     fn poll(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Answer> {
-        std::task::Poll::Ready(Answer::Declined)
+        std::task::Poll::Ready(if OK { Answer::Ok } else { Answer::Declined })
     }
 }
 
-/// The answer of a waiting hook that has nothing to do: it has no state, so that its box allocates nothing.
+/// The answer of a waiting hook that has nothing to do.
 pub fn declined<'a>() -> BoxFuture<'a, Answer> {
-    Box::pin(Declined)
+    Box::pin(Known::<false>)
+}
+
+/// The answer of a waiting hook that agrees without waiting.
+pub fn agreed<'a>() -> BoxFuture<'a, Answer> {
+    Box::pin(Known::<true>)
 }
 
 /// Position in a phase; lower runs earlier.

@@ -2,10 +2,11 @@
 //! connections to. The http side sees it as [`Mpm`].
 
 use super::limits::Limits;
-use super::scoreboard::{ProcessShare, Scoreboard, micros_now};
+use super::scoreboard::{ProcessShare, Scoreboard};
 use super::slots::Slots;
 use crate::config::MpmKind;
 use crate::engine::{BoxFuture, Stream};
+use crate::log::clock;
 use crate::request::Request;
 use crate::server::{Mpm, SlotId, SlotState, Snapshot, Waiting};
 use crate::sys::passing;
@@ -252,7 +253,7 @@ impl Mpm for Child {
         if !self.board.extended() {
             return;
         }
-        let now = micros_now();
+        let now = clock::now();
         let share = self.board.slot(self.row, slot.0 as usize);
         if r.connection.keepalives.load(Relaxed) == 0 {
             share.new_connection();

@@ -17,7 +17,6 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU64, fence};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Words of the three kinds of record.
 const GLOBAL: usize = 8;
@@ -83,12 +82,6 @@ pub struct Scoreboard {
     server_limit: u32,
 }
 
-/// Microseconds since the epoch.
-pub fn micros_now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-}
-
 impl Scoreboard {
     /// Room for twice `server_limit` processes of `thread_limit` slots.
     pub fn new(server_limit: u32, thread_limit: u32) -> io::Result<Scoreboard> {
@@ -109,7 +102,7 @@ impl Scoreboard {
             per_process: thread_limit as usize,
             server_limit,
         };
-        board.global[global::STARTED].store(micros_now() as u64, Relaxed);
+        board.global[global::STARTED].store(crate::log::clock::now() as u64, Relaxed);
         Ok(board)
     }
 
@@ -125,7 +118,7 @@ impl Scoreboard {
         self.global[global::THREADS].store(threads.into(), Relaxed);
         self.global[global::EXTENDED].store(extended.into(), Relaxed);
         self.global[global::ASYNC].store(is_async.into(), Relaxed);
-        self.global[global::RESTARTED].store(micros_now() as u64, Relaxed);
+        self.global[global::RESTARTED].store(crate::log::clock::now() as u64, Relaxed);
     }
 
     /// Forgets all counts: a restart that is not graceful starts from zero.
@@ -338,11 +331,10 @@ impl SlotShare {
         self.text(slot::CLIENT, &r.useragent_ip);
         self.text(slot::CLIENT64, &r.useragent_ip);
         self.text(slot::REQUEST, &r.the_request);
-        let mut protocol = [0u8; 16];
-        let length = r.protocol.len().min(protocol.len());
-        protocol[..length].copy_from_slice(&r.protocol[..length]);
-        protocol.make_ascii_lowercase();
-        self.text(slot::PROTOCOL, &protocol[..length]);
+        match r.protocol.as_slice() {
+            b"HTTP/1.1" => self.text(slot::PROTOCOL, b"http/1.1"),
+            other => self.text(slot::PROTOCOL, &other.to_ascii_lowercase()),
+        }
         self.vhost(r);
         self.0[slot::START].store(r.time as u64, Relaxed);
         self.0[slot::VERSION].store(version.wrapping_add(2), Release);

@@ -1,6 +1,6 @@
 //! The request with its response: one value that walks through the phases (Apache's `request_rec`).
 
-use super::{Body, Connection, Extensions, Fault, FilterInstance, Method, Piece, Status, Table};
+use super::{Body, Connection, Extensions, Fault, FilterInstance, Method, MethodNumber, Piece, Status, Table};
 use crate::config::{Configuration, Dir, Server, Settings};
 use bstr::{BStr, BString, ByteSlice};
 use bytes::Bytes;
@@ -36,6 +36,8 @@ pub struct FileInfo {
     pub size: u64,
     /// Modification time in microseconds since the epoch.
     pub mtime: i64,
+    /// Time of the last change of content or attributes, in nanoseconds since the epoch.
+    pub changed: i64,
     pub inode: u64,
     pub device: u64,
     pub uid: u32,
@@ -238,6 +240,139 @@ impl Request {
             extensions: Extensions::default(),
             sections: Vec::new(),
         }
+    }
+
+    /// Makes this a request on `connection` before anything was read, in the memory it has. Nothing of its content survives.
+    pub fn renew(&mut self, connection: Arc<Connection>, configuration: &'static Configuration, dir: Dir) {
+        // Named one by one, so that a new field cannot be forgotten.
+        let Request {
+            connection: old_connection,
+            configuration: old_configuration,
+            server,
+            dir: old_dir,
+            the_request,
+            method,
+            version,
+            protocol,
+            hostname,
+            host_port,
+            unparsed_uri,
+            uri,
+            args,
+            headers_in,
+            trailers_in,
+            useragent,
+            useragent_ip,
+            time,
+            absolute_uri,
+            header_only,
+            simple,
+            expecting_continue,
+            allowed,
+            allowed_methods,
+            filename,
+            canonical_filename,
+            path_info,
+            finfo,
+            document_root,
+            context,
+            handler,
+            content_type,
+            content_encoding,
+            content_languages,
+            vlist_validator,
+            user,
+            auth_type,
+            status,
+            status_line,
+            headers_out,
+            err_headers_out,
+            trailers_out,
+            env,
+            notes,
+            mtime,
+            no_local_copy,
+            no_cache,
+            content_length,
+            proxy_request,
+            keep_alive,
+            body_in,
+            body_out,
+            input_filters,
+            output_filters,
+            chunked,
+            bytes_sent,
+            wire_in,
+            wire_out,
+            read_length,
+            log_id,
+            prev,
+            main,
+            extensions,
+            sections,
+        } = self;
+        (*server, *useragent) = (connection.base, connection.client);
+        useragent_ip.clone_from(&connection.client_ip);
+        (*old_connection, *old_configuration, *old_dir) = (connection, configuration, dir);
+        method.number = MethodNumber::default();
+        method.name.clear();
+        the_request.clear();
+        protocol.clear();
+        unparsed_uri.clear();
+        uri.clear();
+        headers_in.clear();
+        trailers_in.clear();
+        allowed_methods.clear();
+        filename.clear();
+        canonical_filename.clear();
+        path_info.clear();
+        content_languages.clear();
+        headers_out.clear();
+        err_headers_out.clear();
+        trailers_out.clear();
+        env.clear();
+        notes.clear();
+        input_filters.clear();
+        output_filters.clear();
+        extensions.clear();
+        sections.clear();
+        *version = Version::V1_0;
+        *hostname = None;
+        *host_port = None;
+        *args = None;
+        *time = 0;
+        *absolute_uri = false;
+        *header_only = false;
+        *simple = false;
+        *expecting_continue = false;
+        *allowed = 0;
+        *finfo = FileInfo::default();
+        *document_root = None;
+        *context = None;
+        *handler = None;
+        *content_type = None;
+        *content_encoding = None;
+        *vlist_validator = None;
+        *user = None;
+        *auth_type = None;
+        *status = Status::OK;
+        *status_line = None;
+        *mtime = 0;
+        *no_local_copy = false;
+        *no_cache = false;
+        *content_length = None;
+        *proxy_request = false;
+        *keep_alive = None;
+        *body_in = Body::Empty;
+        *body_out = Body::Empty;
+        *chunked = false;
+        *bytes_sent = 0;
+        *wire_in = 0;
+        *wire_out = 0;
+        *read_length = 0;
+        *log_id = std::sync::OnceLock::new();
+        *prev = None;
+        *main = None;
     }
 
     /// A module's merged settings for the mapped resource.

@@ -8,10 +8,18 @@ use std::fmt;
 
 #[derive(Clone, Copy)]
 struct Entry {
+    /// See [`key`].
+    key: u32,
     name_at: u32,
     name_len: u32,
     value_at: u32,
     value_len: u32,
+}
+
+/// Length, first and last letter of a name, without case: names that differ here need no comparison.
+fn key(name: &[u8]) -> u32 {
+    let letter = |byte: Option<&u8>| u32::from(byte.map_or(0, u8::to_ascii_lowercase));
+    (name.len() as u32) << 16 | letter(name.first()) << 8 | letter(name.last())
 }
 
 /// See the module text.
@@ -19,6 +27,8 @@ struct Entry {
 pub struct Table {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
+    /// Lines in `bytes`, those of replaced entries too.
+    stored: usize,
 }
 
 /// Header fields of a message.
@@ -32,6 +42,7 @@ impl Table {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.stored = 0;
     }
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -54,15 +65,30 @@ impl Table {
     fn value(&self, entry: &Entry) -> &BStr {
         self.slice(entry.value_at, entry.value_len)
     }
-    fn store(&mut self, bytes: &[u8]) -> (u32, u32) {
-        let at = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(bytes);
-        (at, bytes.len() as u32)
+    /// Stores name and value as the line that they are in a message.
+    fn entry(&mut self, name: &[u8], value: &[u8]) -> Entry {
+        let name_at = self.bytes.len();
+        self.bytes.reserve(name.len() + value.len() + 4);
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(b": ");
+        let value_at = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.bytes.extend_from_slice(b"\r\n");
+        self.stored += 1;
+        Entry {
+            key: key(name),
+            name_at: name_at as u32,
+            name_len: name.len() as u32,
+            value_at: value_at as u32,
+            value_len: value.len() as u32,
+        }
+    }
+    fn is(&self, entry: &Entry, key: u32, name: &[u8]) -> bool {
+        entry.key == key && self.name(entry).eq_ignore_ascii_case(name)
     }
     fn find(&self, name: &[u8]) -> Option<usize> {
-        self.entries
-            .iter()
-            .position(|entry| entry.name_len as usize == name.len() && self.name(entry).eq_ignore_ascii_case(name))
+        let key = key(name);
+        self.entries.iter().position(|entry| self.is(entry, key, name))
     }
 
     /// The first value of `name`.
@@ -73,7 +99,8 @@ impl Table {
     /// All values of `name`, in order.
     pub fn all<'a>(&'a self, name: &'a (impl AsRef<[u8]> + ?Sized)) -> impl Iterator<Item = &'a BStr> + 'a {
         let name = name.as_ref();
-        self.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let key = key(name);
+        self.entries.iter().filter(move |entry| self.is(entry, key, name)).map(|entry| self.value(entry))
     }
     pub fn contains(&self, name: impl AsRef<[u8]>) -> bool {
         self.find(name.as_ref()).is_some()
@@ -82,11 +109,58 @@ impl Table {
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&BStr, &BStr)> + '_ {
         self.entries.iter().map(|entry| (self.name(entry), self.value(entry)))
     }
+    /// The entries as lines, `Name: value` and a line break, each with its name.
+    pub fn lines(&self) -> impl Iterator<Item = (&BStr, &[u8])> + '_ {
+        self.entries.iter().map(|entry| {
+            let (from, to) = (entry.name_at as usize, (entry.value_at + entry.value_len) as usize + 2);
+            (self.name(entry), self.bytes.get(from..to).unwrap_or_default())
+        })
+    }
+    /// Whether any name or value, one that was replaced included, may hold a line break or NUL. A tab looks like one.
+    pub fn may_break_lines(&self) -> bool {
+        // Counted without branches in octets, so that many are looked at at once; each entry has its own line break.
+        let low = |part: &[u8]| part.iter().fold(0u8, |count, byte| count + u8::from(*byte < 14));
+        self.bytes.chunks(255).map(|part| usize::from(low(part))).sum::<usize>() != 2 * self.stored
+    }
     /// Appends an entry, whatever stands already.
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        let (name_at, name_len) = self.store(name.as_ref());
-        let (value_at, value_len) = self.store(value.as_ref());
-        self.entries.push(Entry { name_at, name_len, value_at, value_len });
+        let entry = self.entry(name.as_ref(), value.as_ref());
+        self.entries.push(entry);
+    }
+    /// Takes a block of `Name: value` lines over as it stands, into an empty table. `fields` are its names and values, whose places in the
+    /// block are looked up. False, and nothing taken, where they are no such lines or a name stands twice.
+    pub fn adopt<'a>(&mut self, block: &'a [u8], fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> bool {
+        let (base, first) = (self.bytes.len(), self.entries.len());
+        let mut at = 0;
+        for (name, value) in fields {
+            let value_at = at + name.len() + 2;
+            let next = value_at + value.len() + 2;
+            // The very slices, not merely equal ones.
+            let in_place = |from: usize, part: &[u8]| {
+                block.get(from..from + part.len()).is_some_and(|own| std::ptr::eq(own, part))
+            };
+            let repeats = |entry: &Entry| {
+                let from = entry.name_at as usize - base;
+                entry.key == key(name)
+                    && block.get(from..from + name.len()).is_some_and(|one| one.eq_ignore_ascii_case(name))
+            };
+            let twice = self.entries.get(first..).unwrap_or_default().iter().any(repeats);
+            if !in_place(at, name) || !in_place(value_at, value) || twice {
+                self.entries.truncate(first);
+                return false;
+            }
+            self.entries.push(Entry {
+                key: key(name),
+                name_at: (base + at) as u32,
+                name_len: name.len() as u32,
+                value_at: (base + value_at) as u32,
+                value_len: value.len() as u32,
+            });
+            at = next;
+        }
+        self.stored += self.entries.len() - first;
+        self.bytes.extend_from_slice(block.get(..at).unwrap_or_default());
+        true
     }
     /// Replaces the first entry of `name` in its place and drops the others, or appends.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
@@ -94,19 +168,18 @@ impl Table {
         match self.find(name) {
             None => self.add(name, value),
             Some(first) => {
-                let (name_at, name_len) = self.store(name);
-                let (value_at, value_len) = self.store(value);
+                let fresh = self.entry(name, value);
                 if let Some(entry) = self.entries.get_mut(first) {
-                    *entry = Entry { name_at, name_len, value_at, value_len };
+                    *entry = fresh;
                 }
-                self.drop_after(first, name);
+                self.drop_from(first + 1, name);
             }
         }
     }
-    fn drop_after(&mut self, first: usize, name: &[u8]) {
-        let mut at = first + 1;
+    fn drop_from(&mut self, mut at: usize, name: &[u8]) {
+        let key = key(name);
         while let Some(entry) = self.entries.get(at) {
-            if self.name(entry).eq_ignore_ascii_case(name) {
+            if self.is(entry, key, name) {
                 self.entries.remove(at);
             } else {
                 at += 1;
@@ -122,10 +195,11 @@ impl Table {
                 let Some(&entry) = self.entries.get(first) else {
                     return;
                 };
+                let name = self.name(&entry).to_vec();
                 let joined = [self.value(&entry).as_bytes(), b", ", value].concat();
-                let (value_at, value_len) = self.store(&joined);
+                let fresh = self.entry(&name, &joined);
                 if let Some(entry) = self.entries.get_mut(first) {
-                    (entry.value_at, entry.value_len) = (value_at, value_len);
+                    *entry = fresh;
                 }
             }
         }
@@ -133,14 +207,10 @@ impl Table {
     /// Drops all entries of `name`; says whether there were any.
     pub fn unset(&mut self, name: impl AsRef<[u8]>) -> bool {
         let name = name.as_ref();
-        let before = self.entries.len();
-        let bytes = &self.bytes;
-        self.entries.retain(|entry| {
-            let at = entry.name_at as usize;
-            let key = bytes.get(at..at + entry.name_len as usize).unwrap_or_default();
-            !key.eq_ignore_ascii_case(name)
-        });
-        before != self.entries.len()
+        let Some(first) = self.find(name) else { return false };
+        self.entries.remove(first);
+        self.drop_from(first, name);
+        true
     }
     /// Appends all entries of `other`.
     pub fn extend(&mut self, other: &Table) {
@@ -187,6 +257,36 @@ mod tests {
         let mut table = Table::from_iter([("A", "1"), ("b", "2"), ("a", "3")]);
         table.set("a", "4");
         assert_eq!(table.iter().collect::<Vec<_>>(), [("a".into(), "4".into()), ("b".into(), "2".into())]);
+    }
+
+    #[test]
+    fn lines_and_breaks_in_values() {
+        let mut table = Table::from_iter([("A", "1"), ("b", "2")]);
+        table.set("a", "3");
+        table.merge("B", "4");
+        let lines: Vec<_> = table.lines().map(|(name, line)| (name.to_owned(), line.to_vec())).collect();
+        assert_eq!(lines, [("a".into(), b"a: 3\r\n".to_vec()), ("b".into(), b"b: 2, 4\r\n".to_vec())]);
+        assert!(!table.may_break_lines());
+        for value in ["x\ny", "x\r", "\0"] {
+            let mut table = table.clone();
+            table.add("C", value);
+            assert!(table.may_break_lines(), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_taken_over_or_left() {
+        let take = |block: &str, places: &[(usize, usize, usize, usize)]| {
+            let mut table = Table::new();
+            let bytes = block.as_bytes();
+            let fields = places.iter().map(|&(a, b, c, d)| (&bytes[a..b], &bytes[c..d]));
+            let taken = table.adopt(bytes, fields);
+            (taken, table.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>())
+        };
+        let (taken, fields) = take("A: 1\r\nBc: \r\n\r\n", &[(0, 1, 3, 4), (6, 8, 10, 10)]);
+        assert!(taken && fields == ["A=1", "Bc="], "{fields:?}");
+        assert_eq!(take("A:1\r\n", &[(0, 1, 2, 3)]), (false, vec![]));
+        assert_eq!(take("A: 1\r\na: 2\r\n", &[(0, 1, 3, 4), (6, 7, 9, 10)]), (false, vec![]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Validators and conditional requests: ETag, Last-Modified, If-Match and its kin (RFC 9110 sections 8.8 and 13).
 
-use super::date;
+use super::{date, escape};
 use crate::config::ETag;
 use crate::request::{FileKind, MethodNumber, Request, Status};
 use bstr::{BStr, ByteSlice};
@@ -27,21 +27,24 @@ impl Condition {
 /// Sets Last-Modified from `r.mtime`; never later than the request itself.
 pub fn set_last_modified(r: &mut Request) {
     if r.mtime != 0 {
-        let at = date::seconds(r.mtime.min(r.time.max(date::now())));
-        r.headers_out.set("Last-Modified", date::format(at));
+        let at = if r.mtime <= r.time { r.mtime } else { r.mtime.min(date::now()) };
+        r.headers_out.set("Last-Modified", date::format(date::seconds(at)));
     }
 }
 
 /// Sets ETag as FileETag asks.
 pub fn set_etag(r: &mut Request) {
-    let mut text = Vec::with_capacity(48);
+    let mut text = Tag::new();
     if etag(r, &mut text) {
         r.headers_out.set("ETag", &text);
     }
 }
 
+/// Room for an entity tag.
+pub type Tag = smallvec::SmallVec<[u8; 64]>;
+
 /// Writes the entity tag of the request's file; false when FileETag is None.
-pub fn etag(r: &Request, out: &mut Vec<u8>) -> bool {
+pub fn etag(r: &Request, out: &mut Tag) -> bool {
     let setting = r.dir.core().file_etag.unwrap_or_default();
     let (defaults, bits) = (ETag::MTIME | ETag::SIZE, setting.bits);
     let mut bits = if bits == 0 { defaults } else { bits };
@@ -61,7 +64,7 @@ pub fn etag(r: &Request, out: &mut Vec<u8>) -> bool {
         if out.len() > start {
             out.push(b'-');
         }
-        hex(number, out);
+        out.extend_from_slice(escape::hex(number, &mut [0; 16]));
     };
     if r.finfo.kind != FileKind::None {
         if bits & ETag::INODE != 0 {
@@ -87,14 +90,6 @@ pub fn etag(r: &Request, out: &mut Vec<u8>) -> bool {
     }
     out.push(b'"');
     true
-}
-
-fn hex(number: u64, out: &mut Vec<u8>) {
-    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
-    for digit in (0..digits).rev() {
-        let value = (number >> (digit * 4)) as u8 & 15;
-        out.push(if value < 10 { b'0' + value } else { b'a' + value - 10 });
-    }
 }
 
 /// The tags of a list field, without surrounding white space.
@@ -246,13 +241,5 @@ mod tests {
         assert!(finds_weak(br#""x,y","b""#, br#"W/"x,y""#));
         assert!(!finds_weak(b"", br#""b""#));
         assert!(!finds_weak(br#","", "#, br#""b""#));
-    }
-
-    #[test]
-    fn hexadecimal() {
-        let mut out = Vec::new();
-        hex(0, &mut out);
-        hex(0x3e9, &mut out);
-        assert_eq!(out, b"03e9");
     }
 }

@@ -1,8 +1,5 @@
 //! HTTP dates (RFC 9110 section 5.6.7): the three forms read, the one form written, and the clock of a request.
 
-use std::cell::RefCell;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 /// Length of `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub const LENGTH: usize = 29;
 /// A formatted date.
@@ -12,10 +9,7 @@ const DAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"W
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
-/// Microseconds since the epoch.
-pub fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
-}
+pub use crate::log::clock::now;
 
 /// Whole seconds of a time in microseconds, rounded down.
 pub fn seconds(micros: i64) -> i64 {
@@ -28,19 +22,14 @@ pub fn format(seconds: i64) -> Text {
     let rest = seconds.rem_euclid(86_400) as u32;
     let (year, month, day) = civil(days);
     let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
-    let mut put = |at: usize, bytes: &[u8]| {
-        for (to, from) in text.iter_mut().skip(at).zip(bytes) {
-            *to = *from;
-        }
-    };
-    put(0, DAYS.get(days.rem_euclid(7) as usize).copied().unwrap_or(b"Thu"));
-    put(5, &two(day));
-    put(8, MONTHS.get(month as usize - 1).copied().unwrap_or(b"Jan"));
-    put(12, &two((year / 100) as u32));
-    put(14, &two((year % 100) as u32));
-    put(17, &two(rest / 3600));
-    put(20, &two(rest / 60 % 60));
-    put(23, &two(rest % 60));
+    text[..3].copy_from_slice(DAYS.get(days.rem_euclid(7) as usize).copied().unwrap_or(b"Thu"));
+    text[5..7].copy_from_slice(&two(day));
+    text[8..11].copy_from_slice(MONTHS.get(month as usize - 1).copied().unwrap_or(b"Jan"));
+    text[12..14].copy_from_slice(&two((year / 100) as u32));
+    text[14..16].copy_from_slice(&two((year % 100) as u32));
+    text[17..19].copy_from_slice(&two(rest / 3600));
+    text[20..22].copy_from_slice(&two(rest / 60 % 60));
+    text[23..25].copy_from_slice(&two(rest % 60));
     text
 }
 
@@ -100,27 +89,10 @@ fn number(digits: &[u8], len: std::ops::RangeInclusive<usize>) -> Option<i64> {
     Some(digits.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')))
 }
 
-/// The date of a moment, formatted at most once a second per thread.
-pub fn with_text<T>(micros: i64, use_it: impl FnOnce(&Text) -> T) -> T {
-    thread_local! {
-        static LAST: RefCell<(i64, Text)> = const { RefCell::new((0, *b"Thu, 01 Jan 1970 00:00:00 GMT")) };
-    }
-    let second = seconds(micros);
-    LAST.with(|last| match last.try_borrow_mut() {
-        Ok(mut last) => {
-            if last.0 != second {
-                *last = (second, format(second));
-            }
-            use_it(&last.1)
-        }
-        Err(_) => use_it(&format(second)),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
     fn formats_as_the_library_does() {
@@ -128,7 +100,6 @@ mod tests {
             let time = UNIX_EPOCH + Duration::from_secs(second as u64);
             assert_eq!(std::str::from_utf8(&format(second)).unwrap(), httpdate::fmt_http_date(time));
             assert_eq!(parse(&format(second)), Some(second));
-            with_text(second * 1_000_000 + 5, |text| assert_eq!(*text, format(second)));
         }
     }
 

@@ -1,14 +1,12 @@
 //! Core's own hooks: mapping to the document root, the walks, forced types and filters, and the handler of last resort,
 //! which sends files.
 
-use super::{conditional, file, methods, walk};
+use super::{conditional, file, methods, open_files, walk};
 use crate::config::{CoreServer, Handler, PathInfo};
 use crate::log::Level;
 use crate::module::{Answer, Hooks, LAST, MIDDLE, REALLY_FIRST, REALLY_LAST};
 use crate::request::{Body, FileInfo, FileKind, FileRange, FilterInstance, MethodNumber, Request, Status};
 use bstr::ByteSlice;
-use std::fs::File;
-use std::sync::Arc;
 
 /// Registers core's hooks; called by core's record.
 pub fn core_hooks(on: &mut Hooks) {
@@ -33,9 +31,10 @@ fn translate(r: &mut Request) -> Answer {
         return Answer::Status(Status::BAD_REQUEST);
     }
     let root = match &r.document_root {
-        Some(root) => root.clone(),
-        None => r.server::<CoreServer>().document_root.clone().unwrap_or_default(),
+        Some(root) => root.as_slice(),
+        None => r.server::<CoreServer>().document_root.as_ref().map_or(b"".as_slice(), |root| root.as_slice()),
     };
+    let root = root.iter().rposition(|&byte| byte != b'/').map_or(b"".as_slice(), |last| &root[..=last]);
     // ServerPath: the legacy prefix is no part of the file name.
     let legacy = r.server.legacy_path.as_ref().filter(|prefix| {
         let rest = r.uri.strip_prefix(prefix.as_slice());
@@ -43,7 +42,7 @@ fn translate(r: &mut Request) -> Answer {
     });
     let path = r.uri.get(legacy.map_or(0, |prefix| prefix.len())..).unwrap_or_default();
     r.filename.clear();
-    r.filename.extend_from_slice(root.trim_end_with(|byte| byte == '/'));
+    r.filename.extend_from_slice(root);
     if !path.starts_with(b"/") {
         r.filename.push(b'/');
     }
@@ -171,7 +170,7 @@ fn serve(r: &mut Request) -> Answer {
 }
 
 fn open(r: &mut Request) -> Result<Body, Status> {
-    let file = File::open(r.filename.to_os_str_lossy()).map_err(|error| {
+    let file = open_files::open(&r.filename, &r.finfo).map_err(|error| {
         let text = format_args!("AH00132: file permissions deny server access: {}", r.filename);
         r.log_errno(Level::Error, "core", &error, text);
         Status::FORBIDDEN
@@ -179,5 +178,5 @@ fn open(r: &mut Request) -> Result<Body, Status> {
     if r.finfo == FileInfo::default() {
         r.finfo = file::stat(&r.filename).map_err(|_| Status::NOT_FOUND)?;
     }
-    Ok(Body::File(FileRange { file: Arc::new(file), offset: 0, len: r.finfo.size }))
+    Ok(Body::File(FileRange { file, offset: 0, len: r.finfo.size }))
 }

@@ -151,6 +151,20 @@ pub fn unescape_url(path: &mut Vec<u8>, slashes: Slashes) -> Result<(), Undecoda
     }
 }
 
+/// A number in lower-case hexadecimal digits, without leading zeros.
+pub fn hex(number: u64, room: &mut [u8; 16]) -> &[u8] {
+    let (mut rest, mut at) = (number, room.len());
+    for place in room.iter_mut().rev() {
+        let digit = rest as u8 & 15;
+        *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+        (rest, at) = (rest >> 4, at - 1);
+        if rest == 0 {
+            break;
+        }
+    }
+    room.get(at..).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,5 +189,12 @@ mod tests {
     fn a_colon_in_the_first_segment_is_no_scheme() {
         assert_eq!(os_path(b"a:b c", false), "./a:b%20c");
         assert_eq!(os_path(b"a/b:c", false), "a/b:c");
+    }
+
+    #[test]
+    fn hexadecimal() {
+        for number in [0, 1, 0x3e9, u64::MAX] {
+            assert_eq!(hex(number, &mut [0; 16]), format!("{number:x}").as_bytes());
+        }
     }
 }

@@ -16,6 +16,7 @@ impl From<&Metadata> for FileInfo {
         FileInfo {
             kind,
             size: meta.size(),
+            changed: meta.ctime().wrapping_mul(1_000_000_000).wrapping_add(meta.ctime_nsec()),
             mtime: meta.mtime().wrapping_mul(1_000_000).wrapping_add(meta.mtime_nsec() / 1000),
             inode: meta.ino(),
             device: meta.dev(),

@@ -13,6 +13,7 @@ mod logs;
 mod methods;
 mod mpm;
 mod name;
+mod open_files;
 mod phases;
 mod redirect;
 mod runtime;

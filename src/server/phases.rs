@@ -149,8 +149,7 @@ pub(super) async fn invoke_handler(r: &mut Request) -> Answer {
     run_all(&chains.insert_filter, r).await;
     let named = r.handler.is_some();
     if !named {
-        let media =
-            r.content_type.as_ref().map(|kind| kind.split_once_str(";").map_or(kind.as_bytes(), |(kind, _)| kind));
+        let media = r.content_type.as_ref().map(|kind| kind.split(|byte| *byte == b';').next().unwrap_or_default());
         let from_type = media.filter(|media| !media.is_empty()).map(|media| media.trim_ascii_end().into());
         r.handler = Some(from_type.unwrap_or_else(|| "default-handler".into()));
     }

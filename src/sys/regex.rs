@@ -3,6 +3,7 @@
 //! Matching is bounded: a pattern that explodes ends in "no match" after a fixed number of steps, and where the JIT's
 //! stack does not suffice the interpreter takes over. Code is shared between threads, match data is per thread.
 
+use bstr::BString;
 use pcre2_sys::*;
 use std::cell::RefCell;
 use std::fmt;
@@ -30,6 +31,8 @@ pub struct Regex {
     code: *mut pcre2_code_8,
     groups: usize,
     jit: bool,
+    /// What every match begins with, at the subject's start: nothing unless the pattern is anchored.
+    start: BString,
 }
 
 // SAFETY: compiled code is immutable after compilation; PCRE2 documents it as shareable between threads.
@@ -99,6 +102,26 @@ impl Scratch {
     }
 }
 
+/// The plain text that a pattern begins with, and what follows. The last octet before a quantifier is not part of it.
+pub fn plain_start(pattern: &[u8]) -> (BString, &[u8]) {
+    let (mut text, mut rest) = (BString::default(), pattern);
+    while let Some((&byte, after)) = rest.split_first() {
+        let (octet, after) = match (byte, after.split_first()) {
+            (b'\\', Some((escaped, after))) if !escaped.is_ascii_alphanumeric() => (*escaped, after),
+            (b'\\' | b'^' | b'$' | b'.' | b'[' | b']' | b'(' | b')' | b'{' | b'}' | b'|' | b'?' | b'*' | b'+', _) => {
+                break;
+            }
+            _ => (byte, after),
+        };
+        if matches!(after.first(), Some(b'?' | b'*' | b'+' | b'{')) {
+            break;
+        }
+        text.push(octet);
+        rest = after;
+    }
+    (text, rest)
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         // SAFETY: both were made by the matching constructors, or are null, which the functions accept.
@@ -141,7 +164,10 @@ impl Regex {
         let mut groups: u32 = 0;
         // SAFETY: PCRE2_INFO_CAPTURECOUNT writes one u32.
         unsafe { pcre2_pattern_info_8(compiled, PCRE2_INFO_CAPTURECOUNT, (&raw mut groups).cast()) };
-        Ok(Regex { code: compiled, groups: groups as usize, jit })
+        let plain = !flags.icase && !flags.extended && !flags.multiline && !pattern.contains(&b'|');
+        let anchored = pattern.strip_prefix(b"^").filter(|_| plain);
+        let start = anchored.map(|rest| plain_start(rest).0.into()).unwrap_or_default();
+        Ok(Regex { code: compiled, groups: groups as usize, jit, start })
     }
 
     /// Capturing groups in the pattern.
@@ -175,7 +201,7 @@ impl Regex {
     }
 
     fn run<T>(&self, subject: &[u8], from: usize, found: impl FnOnce(&[usize], usize) -> T) -> Option<T> {
-        if from > subject.len() {
+        if from > subject.len() || from == 0 && !subject.starts_with(&self.start) {
             return None;
         }
         SCRATCH.with(|scratch| match scratch.try_borrow_mut() {

@@ -272,7 +272,7 @@ fn holds(provider: &Provider, r: &mut Request) -> Result<bool, String> {
         Condition::Expression(expression) => server::expression::holds(expression, r),
         Condition::Types(types) => {
             let Some(kind) = &r.content_type else { return Ok(false) };
-            let bare = kind.split(|byte| b"; \t".contains(byte)).next().unwrap_or_default();
+            let bare = kind.split(|byte| matches!(byte, b';' | b' ' | b'\t')).next().unwrap_or_default();
             Ok(types.iter().any(|one| one.eq_ignore_ascii_case(bare)))
         }
     }

@@ -323,7 +323,7 @@ fn look<'a, T>(table: &'a ByExtension<T>, extension: &[u8]) -> Option<&'a T> {
 /// The base name and the extensions of a path's last segment. Leading dots (of hidden files) belong to neither.
 fn parts(path: &[u8]) -> (&[u8], impl Iterator<Item = &[u8]>) {
     let name = path.rfind_byte(b'/').map_or(path, |slash| path.get(slash + 1..).unwrap_or_default());
-    let name = name.get(name.find_not_byteset(b".").unwrap_or(name.len())..).unwrap_or_default();
+    let name = name.get(name.iter().position(|&byte| byte != b'.').unwrap_or(name.len())..).unwrap_or_default();
     let mut parts = name.split(|&byte| byte == b'.');
     (parts.next().unwrap_or_default(), parts.filter(|extension| !extension.is_empty()))
 }

@@ -14,7 +14,7 @@ use crate::config::*;
 use crate::module::{Answer, Hooks, Linked, MIDDLE, Module};
 use crate::request::{Request, Table};
 use crate::server::{self, Want};
-use crate::sys::regex::{Captures, Flags, Regex};
+use crate::sys::regex::{Captures, Flags, Regex, plain_start};
 use bstr::{BStr, BString, ByteSlice};
 use httpd_conf::next_word;
 use memchr::memmem::Finder;
@@ -73,8 +73,7 @@ impl Attribute {
 enum Test {
     /// Plain text somewhere in the value.
     Contains(Box<Finder<'static>>),
-    /// A regex; with the plain text it begins with behind `^`.
-    Regex { regex: Arc<Regex>, start: BString },
+    Regex(Arc<Regex>),
 }
 
 /// One variable of a rule.
@@ -226,45 +225,22 @@ fn plain(pattern: &[u8]) -> Option<BString> {
     rest.is_empty().then_some(text)
 }
 
-/// The plain text that a pattern begins with, and what follows. The last octet before a quantifier is not part of it.
-fn plain_start(pattern: &[u8]) -> (BString, &[u8]) {
-    let (mut text, mut rest) = (BString::default(), pattern);
-    while let Some((&byte, after)) = rest.split_first() {
-        let (octet, after) = match (byte, after.split_first()) {
-            (b'\\', Some((escaped, after))) if !escaped.is_ascii_alphanumeric() => (*escaped, after),
-            (b'\\' | b'^' | b'$' | b'.' | b'[' | b']' | b'(' | b')' | b'{' | b'}' | b'|' | b'?' | b'*' | b'+', _) => {
-                break;
-            }
-            _ => (byte, after),
-        };
-        if matches!(after.first(), Some(b'?' | b'*' | b'+' | b'{')) {
-            break;
-        }
-        text.push(octet);
-        rest = after;
-    }
-    (text, rest)
-}
-
 impl Test {
     fn compile(pattern: &BString, icase: bool) -> Option<Test> {
         if !icase && let Some(text) = plain(pattern) {
             return Some(Test::Contains(Box::new(Finder::new(&text).into_owned())));
         }
         let regex = Regex::new(pattern, Flags { icase, ..Flags::default() }).ok()?;
-        // Alternatives make the beginning optional.
-        let anchored = pattern.strip_prefix(b"^").filter(|_| !icase && !pattern.contains(&b'|'));
-        let start = anchored.map(|rest| plain_start(rest).0).unwrap_or_default();
-        Some(Test::Regex { regex: Arc::new(regex), start })
+        Some(Test::Regex(Arc::new(regex)))
     }
 
     /// The groups of a match, none for plain text.
     fn run(&self, value: &[u8], groups_wanted: bool) -> Option<Option<Captures>> {
         match self {
+            Test::Contains(finder) if finder.needle().len() > value.len() => None,
             Test::Contains(finder) => finder.find(value).map(|_| None),
-            Test::Regex { start, .. } if !value.starts_with(start) => None,
-            Test::Regex { regex, .. } if groups_wanted => regex.captures(value).map(Some),
-            Test::Regex { regex, .. } => regex.is_match(value).then_some(None),
+            Test::Regex(regex) if groups_wanted => regex.captures(value).map(Some),
+            Test::Regex(regex) => regex.is_match(value).then_some(None),
         }
     }
 }
@@ -272,6 +248,9 @@ impl Test {
 fn hooks(on: &mut Hooks) {
     on.post_read_request(MIDDLE, |r| run(r, &r.server::<ServerRules>().0));
     on.header_parser(MIDDLE, |r| {
+        if r.dir::<DirRules>().0.0.is_empty() {
+            return Answer::Ok;
+        }
         let dir = r.dir.clone();
         run(r, &dir.settings.of::<DirRules>().0)
     });

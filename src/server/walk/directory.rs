@@ -1,11 +1,11 @@
 //! The directory walk: from the root down to the mapped file, merging `<Directory>` and .htaccess, checking symbolic
 //! links, splitting off the path info.
 
-use super::{apply, regex_matches};
-use crate::config::{CoreServer, Pattern, Section, fnmatch, options};
+use super::{apply, regex_matches, trodden};
+use crate::config::{CoreServer, Pattern, Permit, Section, fnmatch, options};
 use crate::log::Level;
 use crate::request::{FileInfo, FileKind, Request, Status};
-use crate::server::file::{lstat, stat};
+use crate::server::file::{self, lstat, stat};
 use bstr::{BString, ByteSlice};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -36,12 +36,21 @@ pub fn directory_walk(r: &mut Request) -> Result<(), Status> {
     let mut entered = 1;
     let mut path_info_at = r.filename.len();
     let mut slash_added = false;
+    // A file whose directory was walked before without a look at the disk: only what is behind it is to be done.
+    let plain = whole.is_some_and(|info| info.kind == FileKind::File) && !r.filename.ends_with(b"/");
+    let base = r.dir.id;
+    let mut paved = plain;
+    if plain && let Some(known) = trodden::find(base, r.server.index, file::dirname(&r.filename)) {
+        (r.dir, next_section) = known;
+        return patterns(r, sections, next_section);
+    }
     loop {
         next_section = enter(r, sections, next_section, entered)?;
         let rest = r.filename.get(entered..).unwrap_or_default();
         if rest.is_empty() {
             break;
         }
+        paved &= r.dir.core().options() & options::SYM_LINKS != 0 && Permit::of(r.dir.core()).is_none();
         let end = entered + rest.find_byte(b'/').unwrap_or(rest.len());
         let last = rest[end - entered..].iter().all(|&byte| byte == b'/');
         match component(r, whole, end, last)? {
@@ -64,7 +73,20 @@ pub fn directory_walk(r: &mut Request) -> Result<(), Status> {
         r.path_info = BString::from(&r.filename[path_info_at..]);
         r.filename.truncate(path_info_at);
     }
-    for section in &sections[next_section..] {
+    if paved && path_info_at == r.filename.len() && r.path_info.is_empty() {
+        trodden::keep(base, r.server.index, file::dirname(&r.filename), &r.dir, next_section);
+    }
+    patterns(r, sections, next_section)?;
+    // A directory is named as it was asked for; the slash was for the sections.
+    if slash_added && r.filename.len() > 1 {
+        r.filename.pop();
+    }
+    Ok(())
+}
+
+/// `<DirectoryMatch>`, which looks at the whole file name.
+fn patterns(r: &mut Request, sections: &'static [Arc<Section>], from: usize) -> Result<(), Status> {
+    for section in sections.get(from..).unwrap_or_default() {
         let matched = match &section.pattern {
             Pattern::Regex(regex) if section.names.is_empty() => regex.is_match(&r.filename),
             Pattern::Regex(regex) => {
@@ -77,16 +99,15 @@ pub fn directory_walk(r: &mut Request) -> Result<(), Status> {
             apply(r, section);
         }
     }
-    // A directory is named as it was asked for; the slash was for the sections.
-    if slash_added && r.filename.len() > 1 {
-        r.filename.pop();
-    }
     Ok(())
 }
 
 /// Takes repeated slashes and `.` segments out of a file name.
 fn clean(filename: &mut BString) {
-    if filename.contains_str("//") || filename.contains_str("/./") || filename.ends_with(b"/.") {
+    let odd = |pair: &[u8]| pair == b"//" || pair == b"/.";
+    if filename.windows(2).any(odd)
+        && (filename.contains_str("//") || filename.contains_str("/./") || filename.ends_with(b"/."))
+    {
         let mut path = std::mem::take(&mut **filename);
         let how = crate::server::uri::Normalize { merge_slashes: true, decode_unreserved: false };
         crate::server::uri::normalize_path(&mut path, how);

@@ -6,6 +6,7 @@
 mod directory;
 mod htaccess;
 pub(crate) mod memo;
+mod trodden;
 
 pub use directory::directory_walk;
 

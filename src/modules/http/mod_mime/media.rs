@@ -2,8 +2,21 @@
 
 use bstr::{BString, ByteSlice};
 
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0x21;
+    while byte < 0x7f {
+        table[byte] = !matches!(
+            byte as u8,
+            b'(' | b')' | b'<' | b'>' | b'@' | b',' | b';' | b':' | b'\\' | b'"' | b'/' | b'[' | b']' | b'?' | b'='
+        );
+        byte += 1;
+    }
+    table
+};
+
 fn is_token(byte: u8) -> bool {
-    (0x21..0x7f).contains(&byte) && !b"()<>@,;:\\\"/[]?=".contains(&byte)
+    TOKEN[usize::from(byte)]
 }
 
 /// The leading token and the rest.

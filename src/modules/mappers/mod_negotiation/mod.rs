@@ -339,7 +339,7 @@ async fn serve_map(r: &mut Request) -> Answer {
         return Answer::Ok;
     }
     r.mtime = r.mtime.max(r.finfo.mtime);
-    let mut validator = Vec::new();
+    let mut validator = conditional::Tag::new();
     let kept = r.vlist_validator.take();
     if conditional::etag(r, &mut validator) {
         r.vlist_validator = Some(validator.trim_with(|c| matches!(c, 'W' | '/' | '"')).into());
