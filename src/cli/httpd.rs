@@ -25,6 +25,7 @@ const FAILED: ExitCode = ExitCode::FAILURE;
 
 /// Runs the command with the modules there are.
 pub fn main(registry: &'static [&'static Module]) -> ExitCode {
+    crate::sys::pages::small();
     let mut words = std::env::args_os();
     let program = words.next().map_or_else(|| "httpd".to_owned(), |name| name.to_string_lossy().into_owned());
     let (options, result) = Options::parse(program, words);

@@ -33,7 +33,7 @@ impl Child {
     }
 
     fn start(command: &mut Command, group: bool) -> io::Result<Child> {
-        let mut child = block(|| command.spawn())?;
+        let mut child = block(|| crate::sys::pages::as_usual(|| command.spawn()))?;
         let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let exit = match crate::sys::epoll::pid_fd(child.id()) {
             Ok(exit) => exit,

@@ -4,6 +4,7 @@ use crate::config::HttpOptions;
 use crate::log::Level;
 use crate::request::{Request, Status, Version};
 use bstr::{BString, ByteSlice};
+use std::cell::RefCell;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Sets `hostname` and `host_port` and refuses what names no host.
@@ -17,7 +18,7 @@ pub fn check(r: &mut Request, options: &HttpOptions) -> Result<(), Status> {
     if field.is_empty() {
         return missing(r);
     }
-    match split(field, options.strict) {
+    match split_again(field, options.strict) {
         Ok((name, port)) => {
             r.hostname = Some(name);
             r.host_port = port;
@@ -25,6 +26,21 @@ pub fn check(r: &mut Request, options: &HttpOptions) -> Result<(), Status> {
         }
         Err(problem) => Err(malformed(r, field, problem)),
     }
+}
+
+/// As [`split`]; the last field that a thread saw is mostly the next one too.
+fn split_again(field: &[u8], strict: bool) -> Result<(BString, Option<u16>), Problem> {
+    thread_local! {
+        static LAST: RefCell<(BString, bool, BString, Option<u16>)> = RefCell::default();
+    }
+    LAST.with(|last| {
+        let Ok(mut last) = last.try_borrow_mut() else { return split(field, strict) };
+        if last.0 != field || last.1 != strict {
+            let (name, port) = split(field, strict)?;
+            *last = (field.into(), strict, name, port);
+        }
+        Ok((last.2.clone(), last.3))
+    })
 }
 
 fn missing(r: &Request) -> Result<(), Status> {

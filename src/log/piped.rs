@@ -49,7 +49,8 @@ impl Logger {
             }
         };
         // The child is reaped by whoever waits for all children; the handle is not needed for that.
-        let child = command.stdin(Stdio::from(self.reader.try_clone()?)).spawn()?;
+        command.stdin(Stdio::from(self.reader.try_clone()?));
+        let child = crate::sys::pages::as_usual(|| command.spawn())?;
         self.pid = child.id() as i32;
         self.started = Instant::now();
         Ok(())

@@ -49,6 +49,10 @@ pub trait AuthzProvider: Sync {
         arguments: &'a BStr,
         parsed: &'a Arc<dyn Any + Send + Sync>,
     ) -> AuthzCheck<'a>;
+    /// Whether everybody fulfils it, whoever asks for what.
+    fn grants_all(&self, _parsed: &(dyn Any + Send + Sync)) -> bool {
+        false
+    }
 }
 
 /// A check's result, at once or later.

@@ -4,6 +4,7 @@
 pub mod crypt;
 pub mod epoll;
 pub mod fork;
+pub mod pages;
 pub mod passing;
 pub mod regex;
 pub mod resolve;
