@@ -11,9 +11,10 @@ use super::{host, pool, ranges, response_head};
 use crate::config::Configuration;
 use crate::engine::{self, Stream};
 use crate::request::{Body, Connection, ReadLimits, Request, Status};
-use crate::server::{self, SlotId, SlotState, Waiting, date, error_page};
+use crate::server::{self, Handover, SlotId, SlotState, Waiting, date, error_page};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 /// How long a closing connection is read to let the client see the response (Apache's MAX_SECS_TO_LINGER), and how long
@@ -33,10 +34,15 @@ enum Next {
 pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &'static Configuration) {
     let mut patience = send::patience(connection.base);
     let mut waiting = Waiting::None;
+    if connection.keepalives.load(Ordering::Relaxed) > 0 {
+        // Another child has served on it.
+        patience = response_head::keep_alive_timeout(connection.base);
+        shift(&mut waiting, Waiting::KeepAlive);
+    }
     loop {
-        let ready = engine::timeout(patience, stream.readable()).await;
+        let request = engine::timeout(patience, request_comes(&stream, &connection)).await;
         shift(&mut waiting, Waiting::None);
-        if ready.is_err() {
+        if !request.unwrap_or(false) {
             break;
         }
         match Box::pin(work(&stream, &connection, configuration)).await {
@@ -54,6 +60,28 @@ pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &
             }
         }
     }
+}
+
+/// Waits for a request. False: the child is to end, and the connection leaves it.
+fn request_comes(stream: &Stream, connection: &Connection) -> impl Future<Output = bool> {
+    let mut offered = false;
+    std::future::poll_fn(move |cx| {
+        if stream.poll_readable(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        let Some(mpm) = server::mpm() else { return Poll::Pending };
+        if !offered && mpm.watch_stop(cx) {
+            offered = true;
+            let served = connection.keepalives.load(Ordering::Relaxed);
+            match mpm.hand_over(stream, served) {
+                Handover::Taken => return Poll::Ready(false),
+                // The first request of a connection may be on its way.
+                Handover::Unwanted if served > 0 => return Poll::Ready(false),
+                Handover::Unwanted | Handover::Kept => {}
+            }
+        }
+        Poll::Pending
+    })
 }
 
 fn shift(from: &mut Waiting, to: Waiting) {

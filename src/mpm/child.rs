@@ -8,7 +8,7 @@ use crate::config::MpmKind;
 use crate::engine::{BoxFuture, Stream};
 use crate::log::clock;
 use crate::request::Request;
-use crate::server::{Mpm, SlotId, SlotState, Snapshot, Waiting};
+use crate::server::{Handover, Mpm, SlotId, SlotState, Snapshot, Waiting};
 use crate::sys::passing;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -274,10 +274,14 @@ impl Mpm for Child {
         }
         self.shed.load(Relaxed) > 0 && self.shed.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok()
     }
-    fn hand_over(&self, stream: &Stream, keepalives: u32) -> bool {
-        self.stopping()
-            && !self.board.stopping()
-            && passing::send(&self.lobby, stream.as_raw_fd(), &keepalives.to_ne_bytes()).is_ok()
+    fn hand_over(&self, stream: &Stream, keepalives: u32) -> Handover {
+        if !self.stopping() || self.board.stopping() {
+            return Handover::Unwanted;
+        }
+        match passing::send(&self.lobby, stream.as_raw_fd(), &keepalives.to_ne_bytes()) {
+            Ok(_) => Handover::Taken,
+            Err(_) => Handover::Kept,
+        }
     }
     fn snapshot(&self) -> Snapshot {
         self.board.snapshot()
@@ -337,14 +341,14 @@ mod tests {
         let (child, receive) = child();
         let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
         let stream = Stream::from_unix(socket).unwrap();
-        assert!(!child.hand_over(&stream, 3));
+        assert_eq!(child.hand_over(&stream, 3), Handover::Unwanted);
         child.stop();
-        assert!(child.hand_over(&stream, 3));
+        assert_eq!(child.hand_over(&stream, 3), Handover::Taken);
         let mut note = [0; 8];
         let (_, length) = passing::receive(&receive, &mut note).unwrap();
         assert_eq!(&note[..length], 3u32.to_ne_bytes());
         child.board.stop();
-        assert!(!child.hand_over(&stream, 3));
+        assert_eq!(child.hand_over(&stream, 3), Handover::Unwanted);
     }
 
     #[test]

@@ -14,23 +14,20 @@ use crate::log::Level;
 use crate::sys::fork::exit_now;
 use crate::sys::signal::Signals;
 use nix::sys::signal::Signal;
+use parking_lot::Mutex;
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-/// The listeners of this child, to be switched off and on.
-static LISTENERS: OnceLock<Vec<Arc<Listener>>> = OnceLock::new();
+/// The listeners of this child, to be switched off and on; none are left when it is to end.
+static LISTENERS: Mutex<Vec<Arc<Listener>>> = Mutex::new(Vec::new());
 
 /// Switches accepting off and on.
 pub fn admission(open: bool) {
-    LISTENERS
-        .get()
-        .into_iter()
-        .flatten()
-        .for_each(|listener| if open { listener.enable() } else { listener.disable() });
+    LISTENERS.lock().iter().for_each(|listener| if open { listener.enable() } else { listener.disable() });
 }
 
 /// Serves until the child is to end; the exit status.
@@ -43,7 +40,7 @@ pub fn run(born: Born<'_>) -> i32 {
         let made = listeners.iter().map(|bound| Listener::new(OwnedFd::from(bound.socket.try_clone()?)).map(Arc::new));
         match made.collect::<std::io::Result<Vec<_>>>() {
             Ok(made) => {
-                let made = LISTENERS.get_or_init(|| made);
+                LISTENERS.lock().clone_from(&made);
                 child.ready();
                 accept_until_stop(child, service, signals, listeners, lobby, made).await;
             }
@@ -66,20 +63,21 @@ async fn accept_until_stop(
     signals: Signals,
     listeners: Arc<Listeners>,
     lobby: OwnedFd,
-    accepting: &'static [Arc<Listener>],
+    accepting: Vec<Arc<Listener>>,
 ) {
-    for (index, listener) in accepting.iter().enumerate() {
+    for (index, listener) in accepting.into_iter().enumerate() {
         engine::spawn(until_stop(child, accept(child, service.clone(), listener, index)));
     }
     engine::spawn(until_stop(child, receive(child, service, listeners, lobby)));
     // The signals are heard to the last connection's end, by a task of their own.
     engine::spawn(until(child.ended(), listen(child, signals)));
     until_stop(child, std::future::pending()).await;
-    accepting.iter().for_each(|listener| listener.disable());
+    // With the tasks that accept, the last that holds them: a client that comes now is refused at once when no other child has them.
+    LISTENERS.lock().clear();
 }
 
 /// Accepts on one listener.
-async fn accept(child: &'static Child, service: Arc<dyn Service>, listener: &'static Listener, index: usize) {
+async fn accept(child: &'static Child, service: Arc<dyn Service>, listener: Arc<Listener>, index: usize) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {

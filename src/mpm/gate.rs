@@ -51,6 +51,14 @@ impl Gate {
         epoll.add(signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS))?;
         Ok(Gate { epoll, listeners, lobby })
     }
+    /// Closes the listeners: a client that comes now is refused at once when no other child has them.
+    pub fn close(&mut self) {
+        for bound in self.listeners.iter() {
+            // Others hold the same open socket: closing alone does not take it out of the set.
+            let _ = self.epoll.delete(&bound.socket);
+        }
+        self.listeners = Arc::default();
+    }
     /// Waits for one arrival.
     pub fn next(&self) -> io::Result<Arrival> {
         let mut events = [EpollEvent::empty()];

@@ -20,10 +20,10 @@ mod slots;
 mod supervisor;
 mod worker;
 
+pub use crate::sys::account::{group_id, user_id};
 pub use limits::{Fixed, Limits, settle};
 pub use line::Line;
 pub use listeners::{Bound, Listeners};
-pub use privileges::{group_id, user_id};
 
 use crate::config::{Configuration, MpmKind, Process, Warning};
 use crate::engine::{BoxFuture, Stream};

@@ -6,6 +6,7 @@ use super::supervisor::Born;
 use super::{Line, Service};
 use crate::engine::{self, BoxFuture, Stream};
 use crate::log::Level;
+use crate::server::Mpm;
 use crate::sys::fork::exit_now;
 use crate::sys::signal::Signals;
 use nix::sys::signal::Signal;
@@ -15,7 +16,7 @@ use std::pin::pin;
 /// Serves until the child is to end; the exit status.
 pub fn run(born: Born<'_>) -> i32 {
     let Born { child, service, signals, listeners, lobby, program } = born;
-    let gate = match Gate::new(listeners, lobby, signals.fd()) {
+    let mut gate = match Gate::new(listeners, lobby, signals.fd()) {
         Ok(gate) => gate,
         Err(error) => {
             let text = "AH00156: Couldn't create pollset in child; check system or user limits".to_owned();
@@ -24,12 +25,12 @@ pub fn run(born: Born<'_>) -> i32 {
         }
     };
     child.ready();
-    while !crate::server::Mpm::stopping(child) {
+    while !child.stopping() {
         match gate.next() {
             Ok(Arrival::Connection(accepted)) => {
                 let last = child.accepted();
                 // A panic takes its own connection along, nothing else; the hook has logged it.
-                let serve = std::panic::AssertUnwindSafe(|| serve(child, &*service, &signals, accepted));
+                let serve = std::panic::AssertUnwindSafe(|| serve(child, &*service, &signals, accepted, &mut gate));
                 let _ = std::panic::catch_unwind(serve);
                 child.idle();
                 if last {
@@ -63,7 +64,7 @@ fn look(child: &Child, signals: &Signals) {
 }
 
 /// Runs one connection to its end, with an eye on the signals.
-fn serve(child: &'static Child, service: &dyn Service, signals: &Signals, accepted: Accepted) {
+fn serve(child: &'static Child, service: &dyn Service, signals: &Signals, accepted: Accepted, gate: &mut Gate) {
     let Some(connection) = begin(service, accepted) else { return };
     engine::alone::run(async {
         let mut connection = pin!(child.tend(connection));
@@ -73,6 +74,9 @@ fn serve(child: &'static Child, service: &dyn Service, signals: &Signals, accept
                     return;
                 }
                 look(child, signals);
+                if child.stopping() {
+                    gate.close();
+                }
             }
         });
         let mut watching = true;

@@ -9,6 +9,8 @@
 //! There are twice as many process rows as ServerLimit says: children of older generations that still finish their
 //! requests must not keep a row from the running generation.
 
+use super::limits::Limits;
+use crate::config::MpmKind;
 use crate::request::Request;
 use crate::server::{ProcessRow, SlotRow, SlotState, Snapshot, Waiting};
 use crate::sys::shared;
@@ -19,7 +21,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU64, fence};
 
 /// Words of the three kinds of record.
-const GLOBAL: usize = 8;
+const GLOBAL: usize = 16;
 const PROCESS: usize = 16;
 const SLOT: usize = 48;
 
@@ -32,6 +34,7 @@ mod global {
     pub(super) const THREADS: usize = 5;
     pub(super) const ASYNC: usize = 6;
     pub(super) const STOPPING: usize = 7;
+    pub(super) const MAX_CHILDREN: usize = 8;
 }
 
 mod process {
@@ -79,7 +82,6 @@ pub struct Scoreboard {
     slots: &'static [[AtomicU64; SLOT]],
     /// Slots of a process row.
     per_process: usize,
-    server_limit: u32,
 }
 
 impl Scoreboard {
@@ -100,7 +102,6 @@ impl Scoreboard {
             processes: processes.as_chunks().0,
             slots: rest.as_chunks().0,
             per_process: thread_limit as usize,
-            server_limit,
         };
         board.global[global::STARTED].store(crate::log::clock::now() as u64, Relaxed);
         Ok(board)
@@ -112,8 +113,10 @@ impl Scoreboard {
     }
 
     /// Says what holds for the generation that starts now.
-    pub fn begin_generation(&self, generation: u32, threads: u32, extended: bool, is_async: bool) {
+    pub fn begin_generation(&self, generation: u32, limits: &Limits, extended: bool) {
+        let (threads, is_async) = (limits.threads, limits.kind == MpmKind::Event);
         self.global[global::GENERATION].store(generation.into(), Relaxed);
+        self.global[global::MAX_CHILDREN].store(limits.max_children.into(), Relaxed);
         self.global[global::CONFIG_GENERATION].fetch_add(1, Relaxed);
         self.global[global::THREADS].store(threads.into(), Relaxed);
         self.global[global::EXTENDED].store(extended.into(), Relaxed);
@@ -186,14 +189,14 @@ impl Scoreboard {
     pub fn snapshot(&self) -> Snapshot {
         let read = |word: usize| self.global[word].load(Relaxed);
         let used = |row: &usize| self.processes[*row][process::PID].load(Relaxed) != 0;
-        let shown = (0..self.rows()).rev().find(used).map_or(0, |last| last + 1).max(self.server_limit as usize);
+        let shown = (0..self.rows()).rev().find(used).map_or(0, |last| last + 1);
+        let shown = shown.max(read(global::MAX_CHILDREN) as usize).min(self.rows());
         Snapshot {
             extended: self.extended(),
             generation: read(global::GENERATION) as u32,
             config_generation: read(global::CONFIG_GENERATION) as u32,
             started: read(global::STARTED) as i64,
             restarted: read(global::RESTARTED) as i64,
-            server_limit: self.server_limit,
             threads: read(global::THREADS) as u32,
             async_mpm: read(global::ASYNC) != 0,
             processes: (0..shown).map(|row| self.process_row(row)).collect(),
@@ -429,6 +432,7 @@ impl SlotShare {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::MpmNumbers;
 
     #[test]
     fn rows_are_counted_and_cleared_and_counts_survive() {
@@ -444,6 +448,11 @@ mod tests {
         assert_eq!(board.tally(0), Tally::default());
         board.clear_process(1);
         assert_eq!(board.tally(1), Tally::default());
+        let picture = board.snapshot();
+        assert_eq!(picture.processes.len(), 0);
+        let numbers = MpmNumbers { max_request_workers: Some(6), threads_per_child: Some(3), ..MpmNumbers::default() };
+        let (limits, _) = super::super::settle(MpmKind::Event, &numbers, None);
+        board.begin_generation(0, &limits, true);
         let picture = board.snapshot();
         assert_eq!(picture.processes.len(), 2);
         let slot = &picture.processes[1].slots[2];

@@ -102,6 +102,8 @@ pub(super) fn run(
     };
     let signals = Signals::catch(&CAUGHT).and_then(|signals| {
         signal::ignore(&[Signal::SIGPIPE])?;
+        // The language's runtime catches these two to tell of an overrun stack, and swallows one that was sent.
+        signal::default(&[Signal::SIGSEGV, Signal::SIGBUS])?;
         Ok(signals)
     });
     let (signals, lobby) = match signals.and_then(|signals| Ok((signals, lobby()?))) {
@@ -215,8 +217,7 @@ impl Supervisor<'_> {
 
     fn begin_generation(&mut self) {
         let extended = self.configuration.process.extended_status.unwrap_or(false);
-        let is_async = self.limits.kind == MpmKind::Event;
-        self.board.begin_generation(self.generation, self.limits.threads, extended, is_async);
+        self.board.begin_generation(self.generation, &self.limits, extended);
         self.spawning.hold_off();
     }
     /// The lines that say: here we are.
@@ -315,8 +316,9 @@ impl Supervisor<'_> {
         crate::server::install_mpm(child);
         let service = self.program.child(configuration);
         let ending = service.clone();
-        let born =
-            Born { child, service, signals, listeners: self.listeners.clone(), lobby: inbound, program: self.program };
+        // The only ones that this process holds: they are closed when the child is to end.
+        let listeners = std::mem::take(&mut self.listeners);
+        let born = Born { child, service, signals, listeners, lobby: inbound, program: self.program };
         let status = match self.limits.kind {
             MpmKind::Prefork => prefork::run(born),
             MpmKind::Worker => worker::run(born),

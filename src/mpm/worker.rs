@@ -33,6 +33,7 @@ pub fn run(born: Born<'_>) -> i32 {
     };
     let gate = Arc::new(Mutex::new(gate));
     let end = Arc::new(end);
+    let close = gate.clone();
     // Before the first thread may be busy.
     child.ready();
     let mut threads = Vec::new();
@@ -90,6 +91,8 @@ pub fn run(born: Born<'_>) -> i32 {
         }
         if caught.has(Signal::SIGUSR1) {
             end_with(child, &end);
+            // Whoever waits at the gate has left it by now or does so at once.
+            close.lock().close();
         }
     }
 }

@@ -75,9 +75,8 @@ pub trait Mpm: Send + Sync {
     /// at a flag.
     fn watch_stop(&self, cx: &mut Context<'_>) -> bool;
     /// Offers a plain connection that waits between two requests, with nothing read ahead, to a child that goes on
-    /// (`keepalives` requests were served on it). True: it is theirs; drop the stream without a shutdown. False: keep
-    /// it, and answer the next request with `Connection: close`.
-    fn hand_over(&self, stream: &Stream, keepalives: u32) -> bool;
+    /// (`keepalives` requests were served on it).
+    fn hand_over(&self, stream: &Stream, keepalives: u32) -> Handover;
     /// The whole server's picture.
     fn snapshot(&self) -> Snapshot;
 }
@@ -94,6 +93,17 @@ pub fn mpm() -> Option<&'static dyn Mpm> {
     CURRENT.get().copied()
 }
 
+/// What becomes of a connection that waits between two requests while its child is to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Handover {
+    /// It is another child's: drop the stream without a shutdown.
+    Taken,
+    /// Nobody takes it now: keep it, and answer the next request with `Connection: close`.
+    Kept,
+    /// Nobody ever will, or descriptors ran short: close it.
+    Unwanted,
+}
+
 /// The scoreboard at one moment, in plain data.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -105,10 +115,10 @@ pub struct Snapshot {
     /// Microseconds since the epoch.
     pub started: i64,
     pub restarted: i64,
-    pub server_limit: u32,
     /// Slots per process.
     pub threads: u32,
     pub async_mpm: bool,
+    /// As many as MaxRequestWorkers allows, and more where children of older generations hold later rows.
     pub processes: Vec<ProcessRow>,
 }
 

@@ -1,6 +1,7 @@
 //! The operating system and C libraries: the only folder with `unsafe`.
 #![allow(unsafe_code)]
 
+pub mod account;
 pub mod crypt;
 pub mod epoll;
 pub mod fork;

@@ -166,7 +166,7 @@ impl Regex {
         unsafe { pcre2_pattern_info_8(compiled, PCRE2_INFO_CAPTURECOUNT, (&raw mut groups).cast()) };
         let plain = !flags.icase && !flags.extended && !flags.multiline && !pattern.contains(&b'|');
         let anchored = pattern.strip_prefix(b"^").filter(|_| plain);
-        let start = anchored.map(|rest| plain_start(rest).0.into()).unwrap_or_default();
+        let start = anchored.map(|rest| plain_start(rest).0).unwrap_or_default();
         Ok(Regex { code: compiled, groups: groups as usize, jit, start })
     }
 

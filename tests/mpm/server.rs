@@ -8,7 +8,7 @@ use pinion::config::{Configuration, Kinds, Listen, MpmKind, Process, Providers, 
 use pinion::engine::{BoxFuture, Stream};
 use pinion::log::{Levels, Target};
 use pinion::mpm::{Line, Listeners, Program, RunOptions, Service, run};
-use pinion::server::{Mpm, SlotState, mpm};
+use pinion::server::{Handover, Mpm, SlotState, mpm};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -122,7 +122,10 @@ impl Service for Lines {
 async fn idle(mpm: &'static dyn Mpm, stream: &Stream, served: u32) -> bool {
     let mut offered = false;
     std::future::poll_fn(|cx| {
-        if mpm.watch_stop(cx) && !std::mem::replace(&mut offered, true) && mpm.hand_over(stream, served) {
+        if mpm.watch_stop(cx)
+            && !std::mem::replace(&mut offered, true)
+            && mpm.hand_over(stream, served) != Handover::Kept
+        {
             return std::task::Poll::Ready(false);
         }
         stream.poll_readable(cx).map(|()| true)

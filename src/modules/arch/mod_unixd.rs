@@ -4,6 +4,7 @@
 
 use crate::config::*;
 use crate::module::{Linked, Module};
+use crate::sys::account;
 use bstr::{BStr, ByteSlice};
 use nix::unistd;
 
@@ -27,6 +28,11 @@ const DIRECTIVES: &[Directive] = &[
 /// Where Debian has the suEXEC wrapper.
 const SUEXEC: &str = "/usr/lib/apache2/suexec";
 
+const ROOT: &str = "Error:\tApache has not been designed to serve pages while\n\trunning as root.  There are known race conditions that\n\t\
+    will allow any local user to read any file on the system.\n\tIf you still desire to serve pages as root then\n\t\
+    add -DBIG_SECURITY_HOLE to the CFLAGS env variable\n\tand then rebuild the server.\n\tIt is strongly suggested that you \
+    instead modify the User\n\tdirective in your httpd.conf file to list a non-root\n\tuser.\n";
+
 fn unknown(what: &str, tag: &'static str, word: &BStr) -> Complaint {
     Complaint::Fatal(tag, format!("bad {what} name {word}").into())
 }
@@ -35,6 +41,9 @@ fn user(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
     let known = word.starts_with(b"#") || matches!(unistd::User::from_name(&word.to_str_lossy()), Ok(Some(_)));
     if !known {
         return Err(unknown("user", "AH00543", word));
+    }
+    if account::user_id(word).is_some_and(|id| id.is_root()) {
+        return Err(ROOT.into());
     }
     cx.process.user = Some(word.into());
     Ok(())

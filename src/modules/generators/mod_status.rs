@@ -146,9 +146,7 @@ pub(super) fn letter(state: SlotState) -> char {
 fn letters(snapshot: &Snapshot) -> impl Iterator<Item = char> + '_ {
     let threads = snapshot.threads as usize;
     let all = snapshot.processes.iter().flat_map(move |process| (0..threads).map(move |at| process.slots.get(at)));
-    let known = all.map(|slot| slot.map_or('.', |slot| letter(slot.state)));
-    let total = snapshot.server_limit as usize * threads;
-    known.chain(std::iter::repeat('.')).take(total)
+    all.map(|slot| slot.map_or('.', |slot| letter(slot.state)))
 }
 
 /// `Monday, 23-Nov-2026 04:20:52 UTC`.
