@@ -274,7 +274,7 @@ fn tell(warnings: &[Warning]) {
 }
 
 fn write_line(line: &Line) {
-    log::process_errno(line.level, line.module, line.errno, format_args!("{}", line.text));
+    log::process_errno(line.level, line.module, line.errno, format_args!("{}", log::raw(&line.text)));
 }
 
 /// The running server: what the MPM asks of us.
@@ -287,9 +287,11 @@ struct Httpd {
 impl Program for Httpd {
     fn load(&self, _generation: u32) -> Result<Arc<Configuration>, String> {
         let loaded = self.command.compile().map_err(|trouble| {
-            let text = trouble.render(self.command.options.short_name());
-            log::startup(Level::Error, format_args!("{text}"));
-            text.to_string()
+            let name = self.command.options.short_name();
+            for line in trouble.lines(name) {
+                log::startup(Level::Error, format_args!("{}", log::raw(&line)));
+            }
+            trouble.render(name).to_string()
         })?;
         let (configuration, chains) = self.command.prepare(loaded)?;
         self.chains.lock().push((Arc::as_ptr(&configuration) as usize, chains));

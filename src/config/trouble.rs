@@ -28,30 +28,27 @@ impl Trouble {
     /// What goes to standard error, without the last line end. `program` is the name it was started by, without
     /// directories.
     pub fn render(&self, program: &str) -> BString {
-        let mut out = Vec::new();
-        // What the files say may hold anything; on the terminal and in logs it is escaped.
+        // What the files say may hold anything; on the terminal it is escaped.
+        let escaped = self.lines(program).into_iter().map(|line| {
+            let mut out = Vec::new();
+            escape_error(&mut out, &line);
+            out
+        });
+        escaped.collect::<Vec<_>>().join(&b"\n"[..]).into()
+    }
+    /// The same for a log that escapes by itself, line by line.
+    pub fn lines(&self, program: &str) -> Vec<BString> {
         match self {
-            Trouble::Read(text) => {
-                out.extend_from_slice(format!("{program}: ").as_bytes());
-                escape_error(&mut out, text);
-            }
+            Trouble::Read(text) => vec![[program.as_bytes(), b": ", text].concat().into()],
             Trouble::Directive { at, text } => {
-                out.extend_from_slice(format!("AH00526: Syntax error on line {} of ", at.line).as_bytes());
-                escape_error(&mut out, &at.file);
-                out.extend_from_slice(b":\n");
-                escape_error(&mut out, text);
+                let place = format!("AH00526: Syntax error on line {} of ", at.line);
+                vec![[place.as_bytes(), &at.file, b":"].concat().into(), text.clone()]
             }
-            Trouble::Mpm(text) => {
-                out.extend_from_slice(format!("AH00534: {program}: Configuration error: {text}").as_bytes());
+            Trouble::Mpm(text) => vec![format!("AH00534: {program}: Configuration error: {text}").into()],
+            Trouble::Fatal { tag, named: true, text } => {
+                vec![[tag.as_bytes(), b": ", program.as_bytes(), b": ", text].concat().into()]
             }
-            Trouble::Fatal { tag, named, text } => {
-                out.extend_from_slice(format!("{tag}: ").as_bytes());
-                if *named {
-                    out.extend_from_slice(format!("{program}: ").as_bytes());
-                }
-                escape_error(&mut out, text);
-            }
+            Trouble::Fatal { tag, named: false, text } => vec![[tag.as_bytes(), b": ", text].concat().into()],
         }
-        out.into()
     }
 }

@@ -120,6 +120,10 @@ impl Source {
     pub(super) fn new(fd: OwnedFd) -> Source {
         Source::make(fd, false, false, READABLE | WRITABLE)
     }
+    /// As [`new`](Source::new), with nothing to read as far as is known.
+    pub(super) fn resting(fd: OwnedFd) -> Source {
+        Source::make(fd, false, false, WRITABLE)
+    }
     /// Takes a listener.
     pub(super) fn listener(fd: OwnedFd) -> Source {
         Source::make(fd, true, true, READABLE)

@@ -31,6 +31,11 @@ impl Stream {
         stream.set_nonblocking(true)?;
         Stream::from_fd(stream.into())
     }
+    /// A connection that rests between two exchanges: its reader waits before the first attempt.
+    pub fn from_resting_tcp(stream: TcpStream) -> io::Result<Stream> {
+        stream.set_nonblocking(true)?;
+        Ok(Stream { source: Arc::new(Source::resting(stream.into())) })
+    }
     pub fn from_unix(stream: UnixStream) -> io::Result<Stream> {
         stream.set_nonblocking(true)?;
         Stream::from_fd(stream.into())

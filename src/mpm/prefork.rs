@@ -94,9 +94,8 @@ fn serve(child: &'static Child, service: &dyn Service, signals: &Signals, accept
 /// The connection's function, applied.
 pub fn begin(service: &dyn Service, accepted: Accepted) -> Option<BoxFuture<'static, ()>> {
     let Accepted { stream, peer, listener, keepalives } = accepted;
-    let stream = Stream::from_tcp(stream).ok()?;
     Some(match keepalives {
-        None => service.connection(stream, peer, listener),
-        Some(keepalives) => service.resume(stream, peer, listener, keepalives),
+        None => service.connection(Stream::from_tcp(stream).ok()?, peer, listener),
+        Some(keepalives) => service.resume(Stream::from_resting_tcp(stream).ok()?, peer, listener, keepalives),
     })
 }

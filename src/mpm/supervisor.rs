@@ -101,7 +101,8 @@ pub(super) fn run(
         }
     };
     let signals = Signals::catch(&CAUGHT).and_then(|signals| {
-        signal::ignore(&[Signal::SIGPIPE])?;
+        // A file at its greatest size fails the write, not the process.
+        signal::ignore(&[Signal::SIGPIPE, Signal::SIGXFSZ])?;
         // The language's runtime catches these two to tell of an overrun stack, and swallows one that was sent.
         signal::default(&[Signal::SIGSEGV, Signal::SIGBUS])?;
         Ok(signals)
