@@ -21,6 +21,7 @@ mod settings;
 mod shared;
 mod trouble;
 mod walk;
+pub mod watch;
 
 pub use self::core::*;
 pub use commands::*;

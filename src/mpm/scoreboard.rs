@@ -477,6 +477,7 @@ mod tests {
     fn waiting_moves_between_columns() {
         let board = Scoreboard::new(1, 1).unwrap();
         let process = board.process(0);
+        process.begin(1, 1);
         process.waiting(Waiting::None, Waiting::KeepAlive);
         process.waiting(Waiting::KeepAlive, Waiting::Closing);
         let row = &board.snapshot().processes[0];

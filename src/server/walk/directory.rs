@@ -1,8 +1,10 @@
 //! The directory walk: from the root down to the mapped file, merging `<Directory>` and .htaccess, checking symbolic
 //! links, splitting off the path info.
 
-use super::{apply, regex_matches, trodden};
-use crate::config::{CoreServer, Pattern, Permit, Section, fnmatch, options};
+use super::htaccess::Lasting;
+use super::trodden::{self, Watched};
+use super::{apply, regex_matches};
+use crate::config::{CoreServer, Pattern, Section, fnmatch, options};
 use crate::log::Level;
 use crate::request::{FileInfo, FileKind, Request, Status};
 use crate::server::file::{self, lstat, stat};
@@ -39,18 +41,20 @@ pub fn directory_walk(r: &mut Request) -> Result<(), Status> {
     // A file whose directory was walked before without a look at the disk: only what is behind it is to be done.
     let plain = whole.is_some_and(|info| info.kind == FileKind::File) && !r.filename.ends_with(b"/");
     let base = r.dir.id;
-    let mut paved = plain;
-    if plain && let Some(known) = trodden::find(base, r.server.index, file::dirname(&r.filename)) {
+    let mut lasting = if plain { Lasting::Always } else { Lasting::No };
+    if plain && let Some(known) = trodden::find(base, r.server.index, file::dirname(&r.filename), r.time) {
         (r.dir, next_section) = known;
         return patterns(r, sections, next_section);
     }
     loop {
-        next_section = enter(r, sections, next_section, entered)?;
+        next_section = enter(r, sections, next_section, entered, &mut lasting)?;
         let rest = r.filename.get(entered..).unwrap_or_default();
         if rest.is_empty() {
             break;
         }
-        paved &= r.dir.core().options() & options::SYM_LINKS != 0 && Permit::of(r.dir.core()).is_none();
+        if r.dir.core().options() & options::SYM_LINKS == 0 {
+            lasting = Lasting::No;
+        }
         let end = entered + rest.find_byte(b'/').unwrap_or(rest.len());
         let last = rest[end - entered..].iter().all(|&byte| byte == b'/');
         match component(r, whole, end, last)? {
@@ -73,8 +77,12 @@ pub fn directory_walk(r: &mut Request) -> Result<(), Status> {
         r.path_info = BString::from(&r.filename[path_info_at..]);
         r.filename.truncate(path_info_at);
     }
-    if paved && path_info_at == r.filename.len() && r.path_info.is_empty() {
-        trodden::keep(base, r.server.index, file::dirname(&r.filename), &r.dir, next_section);
+    if lasting != Lasting::No && path_info_at == r.filename.len() && r.path_info.is_empty() {
+        let watched = match lasting {
+            Lasting::Watched(state) => Some(Watched { state, time: r.time }),
+            _ => None,
+        };
+        trodden::keep(base, r.server.index, file::dirname(&r.filename), &r.dir, next_section, watched);
     }
     patterns(r, sections, next_section)?;
     // A directory is named as it was asked for; the slash was for the sections.
@@ -116,7 +124,13 @@ fn clean(filename: &mut BString) {
 }
 
 /// Merges what holds for the directory `filename[..len]`: its sections, then its .htaccess.
-fn enter(r: &mut Request, sections: &'static [Arc<Section>], from: usize, len: usize) -> Result<usize, Status> {
+fn enter(
+    r: &mut Request,
+    sections: &'static [Arc<Section>],
+    from: usize,
+    len: usize,
+    lasting: &mut Lasting,
+) -> Result<usize, Status> {
     let prefix = &r.filename[..len];
     let components = prefix.iter().filter(|&&byte| byte == b'/').count();
     let mut at = from;
@@ -136,7 +150,7 @@ fn enter(r: &mut Request, sections: &'static [Arc<Section>], from: usize, len: u
             apply(r, section);
         }
     }
-    super::htaccess::apply_htaccess(r, len)?;
+    super::htaccess::apply_htaccess(r, len, lasting)?;
     Ok(at)
 }
 
