@@ -93,8 +93,10 @@ pub enum ErrorAction {
     Text(BString),
     /// A local path (internal redirect) or a full URL (external one).
     Url(BString),
-    /// Text or URL with expressions in it.
+    /// Text with expressions in it.
     Expression(Arc<super::Expression>),
+    /// Path or URL with expressions in it.
+    Target(Arc<super::Expression>),
 }
 
 /// FileETag components.
@@ -106,6 +108,26 @@ pub struct ETag {
 }
 
 impl ETag {
+    /// What a section says on top of what holds around it.
+    pub fn merged(base: ETag, new: ETag) -> ETag {
+        let mut out = new;
+        if new.bits == 0 {
+            out.add = (base.add & !new.remove) | new.add;
+            out.remove = (base.remove & !new.add) | new.remove;
+            out.bits = (base.bits & !out.remove) | out.add;
+        }
+        if out.bits != ETag::NONE {
+            out.bits &= !ETag::NONE;
+        }
+        out
+    }
+    /// The components asked for; size and time where nothing is.
+    pub fn components(self) -> u32 {
+        match (self.bits & !self.remove) | self.add {
+            0 => ETag::MTIME | ETag::SIZE,
+            bits => bits,
+        }
+    }
     pub const INODE: u32 = 2;
     pub const MTIME: u32 = 4;
     pub const SIZE: u32 = 8;
@@ -236,7 +258,6 @@ impl Settings for CoreDir {
             force_type,
             output_filters,
             input_filters,
-            file_etag,
             sendfile,
             mmap,
             content_digest,
@@ -256,6 +277,10 @@ impl Settings for CoreDir {
             script_interpreter_source,
             enable_defines,
         );
+        out.file_etag = match (base.file_etag, add.file_etag) {
+            (Some(base), Some(add)) => Some(ETag::merged(base, add)),
+            (base, add) => add.or(base),
+        };
         out.levels = match (&base.levels, &add.levels) {
             (Some(base), Some(add)) => Some(crate::log::Levels::merged(base, add)),
             (base, add) => add.clone().or_else(|| base.clone()),
@@ -301,7 +326,6 @@ pub struct CoreServer {
     pub flush_max_threshold: Option<usize>,
     pub flush_max_pipelined: Option<i64>,
     pub error_log_format: Option<Arc<crate::log::ErrorFormat>>,
-    pub methods: Vec<BString>,
     /// `<Directory>` and `<DirectoryMatch>` in the order of the files.
     pub directories: Vec<Arc<Section>>,
     /// `<Location>` and `<LocationMatch>` in the order of the files.
@@ -355,7 +379,6 @@ impl Settings for CoreServer {
             (base, add) => add.clone().or_else(|| base.clone()),
         };
         out.accept_filters = [&base.accept_filters[..], &add.accept_filters[..]].concat();
-        out.methods = [&base.methods[..], &add.methods[..]].concat();
         out.directories = [&base.directories[..], &add.directories[..]].concat();
         out.locations = [&base.locations[..], &add.locations[..]].concat();
         out

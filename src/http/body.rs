@@ -15,8 +15,10 @@ use std::time::Duration;
 
 /// LimitRequestBody where not set: 1 GiB.
 const DEFAULT_LIMIT: u64 = 1 << 30;
-/// Message of the fault for a body that ends early.
-const CUT_OFF: &str = "the body ends early";
+/// Messages of the faults that end a body in its chunks: the answer to them is made while the body is read.
+const MALFORMED: &str = "malformed chunk";
+const CHUNK_SIZE: &str = "chunk too large";
+const TOO_LARGE: &str = "the body is too large";
 /// Octets handed on at a time.
 const PIECE: usize = 8192;
 
@@ -81,8 +83,8 @@ struct State {
     input: Option<Input>,
     framing: Framing,
     fault: Option<Status>,
-    /// The input ended or fell silent, as opposed to being malformed.
-    cut_off: bool,
+    /// It is a fault of the framing or the size, as opposed to a body that stopped coming.
+    malformed: bool,
     read: u64,
     begun: bool,
     patience: Duration,
@@ -90,7 +92,8 @@ struct State {
 
 impl Incoming {
     pub fn new(input: Input, framing: Framing, patience: Duration) -> Arc<Incoming> {
-        let state = State { input: Some(input), framing, fault: None, cut_off: false, read: 0, begun: false, patience };
+        let state =
+            State { input: Some(input), framing, fault: None, malformed: false, read: 0, begun: false, patience };
         Arc::new(Incoming(Mutex::new(state)))
     }
     /// The body as a request carries it.
@@ -101,9 +104,9 @@ impl Incoming {
     pub fn fault(&self) -> Option<Status> {
         self.0.lock().fault
     }
-    /// Whether that error is that the body stopped coming.
-    pub fn cut_off(&self) -> bool {
-        self.0.lock().cut_off
+    /// Whether that error is one of the framing or the size.
+    pub fn malformed(&self) -> bool {
+        self.0.lock().malformed
     }
     /// Whether the body was read to its end.
     pub fn finished(&self) -> bool {
@@ -167,7 +170,7 @@ impl Source for Reader {
                             state.read
                         );
                         r.log(Level::Info, "http", text);
-                        Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, "the body is too large"))
+                        Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, TOO_LARGE))
                     } else {
                         Ok(Some(Piece::Bytes(bytes)))
                     }
@@ -177,7 +180,7 @@ impl Source for Reader {
             };
             if let Err(fault) = &got {
                 state.fault = Some(fault.status);
-                state.cut_off = fault.message == CUT_OFF;
+                state.malformed = [MALFORMED, CHUNK_SIZE, TOO_LARGE].contains(&fault.message.as_ref());
             }
             got
         })
@@ -208,9 +211,9 @@ async fn begin(
             "AH01588: Requested content-length of {length} is larger than the configured limit of {limit}"
         );
         r.log(Level::Info, "http", text);
-        return Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, "the body is too large"));
+        return Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, TOO_LARGE));
     }
-    if std::mem::take(&mut r.expecting_continue) && r.version >= Version::V1_1 && !r.status.is_error() {
+    if std::mem::take(&mut r.expecting_continue) && r.version >= Version::V1_1 {
         const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
         let sent = crate::engine::timeout(patience, input.stream.write_all(CONTINUE)).await;
         if !matches!(sent, Ok(Ok(()))) {
@@ -257,11 +260,11 @@ async fn read(
                     }
                     chunked::Step::Malformed => {
                         r.log(Level::Info, "http", format_args!("AH01590: Error reading/parsing chunk  "));
-                        return Err(Fault::client(Status::BAD_REQUEST, "malformed chunk"));
+                        return Err(Fault::client(Status::BAD_REQUEST, MALFORMED));
                     }
                     chunked::Step::TooLarge => {
                         r.log(Level::Info, "http", format_args!("AH01590: Error reading/parsing chunk (overflow) "));
-                        return Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, "chunk too large"));
+                        return Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, CHUNK_SIZE));
                     }
                 }
             }
@@ -278,7 +281,7 @@ fn take(input: &mut Input, most: usize) -> Bytes {
 
 async fn more(input: &mut Input, patience: Duration) -> Result<(), Fault> {
     match input.fill(patience).await {
-        Ok(0) => Err(Fault::client(Status::BAD_REQUEST, CUT_OFF)),
+        Ok(0) => Err(Fault::client(Status::BAD_REQUEST, "the body ends early")),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
             Err(Fault { status: Status::REQUEST_TIME_OUT, whose: Whose::Client, message: "the body is late".into() })

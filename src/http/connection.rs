@@ -11,7 +11,7 @@ use super::{host, pool, ranges, response_head};
 use crate::config::Configuration;
 use crate::engine::{self, Stream};
 use crate::request::{Body, Connection, ReadLimits, Request, Status};
-use crate::server::{self, Handover, SlotId, SlotState, Waiting, date, error_page};
+use crate::server::{self, Handover, SlotId, SlotState, Waiting, date};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -156,6 +156,16 @@ async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'st
                 pool::keep_request(r);
                 return Next::Close { linger: false };
             }
+            Head::Late => {
+                // Nothing is said to whom said nothing, but the log shows a client that was never heard.
+                if connection.keepalives.load(Ordering::Relaxed) == 0 {
+                    r.status = Status::REQUEST_TIME_OUT;
+                    let slot = Slot::take(connection).await;
+                    log(&mut r, &slot).await;
+                }
+                pool::keep_request(r);
+                return Next::Close { linger: false };
+            }
             Head::Good => {
                 let slot = Slot::take(connection).await;
                 slot.show(SlotState::Writing, Some(&r));
@@ -167,7 +177,7 @@ async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'st
                 if r.uri.is_empty() {
                     r.uri = "/".into();
                 }
-                error_page::respond(&mut r, status, None, None);
+                server::die(&mut r, status).await;
                 r.keep_alive = Some(false);
                 send::respond(&mut r, stream, Manner { close: true, late: false }).await;
                 log(&mut r, &slot).await;
@@ -186,6 +196,9 @@ async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'st
 }
 
 async fn log(r: &mut Request, slot: &Slot) {
+    if let Some(status) = r.failed_document {
+        (r.status, r.bytes_sent) = (status, 0);
+    }
     // What the scoreboard tells of a request is there since it was read, unless a host or module changed it.
     let told = std::ptr::eq(r.server, r.connection.base) && r.useragent_ip == r.connection.client_ip;
     slot.show(SlotState::Logging, (!told).then_some(&*r));
@@ -197,6 +210,8 @@ async fn log(r: &mut Request, slot: &Slot) {
 enum Head {
     /// No request came.
     None,
+    /// A request line began and did not end in time.
+    Late,
     Good,
     /// Answer with this page and close.
     Bad(Status),
@@ -230,8 +245,8 @@ async fn read_head(input: &mut Input, r: &mut Request, limits: &Limits, reading:
         }
         match input.fill(patience).await {
             Ok(1..) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut && parser.in_fields() => {
-                return Head::Bad(Status::REQUEST_TIME_OUT);
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                return if parser.in_fields() { Head::Bad(Status::REQUEST_TIME_OUT) } else { Head::Late };
             }
             Ok(_) if parser.in_fields() => return Head::Bad(Status::BAD_REQUEST),
             _ => return Head::None,
@@ -313,13 +328,13 @@ fn prepare(r: &mut Request, limits: &Limits, close: &mut bool) -> Result<Framing
 /// Between handler and response: errors of the body take the response's place, and a handler that has its whole answer
 /// at hand lets the client finish sending first.
 async fn settle_body(r: &mut Request, incoming: &Arc<Incoming>, manner: &mut Manner) {
-    let whole = !matches!(r.body_out, Body::Stream(_)) && r.status.is_success();
+    let whole = r.drains_body || !matches!(r.body_out, Body::Stream(_)) && r.status.is_success();
     if whole && incoming.fault().is_none() && !incoming.finished() {
         incoming.discard(r).await;
     }
     if let Some(status) = incoming.fault() {
         manner.close = true;
-        manner.late = !incoming.cut_off();
+        manner.late = incoming.malformed();
         if r.status != status {
             r.body_out = Body::Empty;
             r.status = Status::OK;

@@ -72,7 +72,8 @@ impl Parser {
         let mut rest = bytes;
         loop {
             let taken = bytes.len() - rest.len();
-            let limit = if self.in_fields { limits.field_size } else { limits.line };
+            // Apache's limits are of its buffers: a line of one octet more still fits.
+            let limit = if self.in_fields { limits.field_size + 1 } else { limits.line + 1 };
             let Some(end) = memchr::memchr(b'\n', rest) else {
                 let step = if rest.len() > limit + 1 { self.too_long(rest, r, limits) } else { Step::More };
                 return (taken, step);
@@ -83,7 +84,7 @@ impl Parser {
             let step = if line.len() > limit {
                 self.too_long(line, r, limits)
             } else if line.len() == raw.len() && limits.options.strict || line.contains(&0) {
-                self.malformed(line, r)
+                self.malformed(bytes.get(taken..taken + end + 1).unwrap_or(line), r)
             } else if self.in_fields {
                 self.field_line(line, r, limits)
             } else {
@@ -117,7 +118,7 @@ impl Parser {
                 return failed(r, Status::BAD_REQUEST);
             }
             let more = line.trim_start_with(|letter| letter == ' ' || letter == '\t');
-            if self.field.len() + more.len() + 1 > limits.field_size {
+            if self.field.len() + more.len() + 3 > limits.field_size {
                 let name = name_of(&self.field);
                 let text = format_args!("AH00562: Request header exceeds LimitRequestFieldSize after folding: {name}");
                 r.log(Level::Info, "core", text);
@@ -171,7 +172,7 @@ impl Parser {
 
     fn too_long(&mut self, line: &[u8], r: &mut Request, limits: &Limits) -> Step {
         if !self.in_fields {
-            r.the_request = line.get(..limits.line).unwrap_or(line).into();
+            r.the_request = line.get(..limits.line + 1).unwrap_or(line).into();
             let text = format_args!(
                 "AH00565: request failed: client's request-line exceeds LimitRequestLine (longer than {})",
                 limits.line
@@ -189,10 +190,12 @@ impl Parser {
     /// A bare LF where it is not allowed, or a NUL.
     fn malformed(&mut self, line: &[u8], r: &mut Request) -> Step {
         if self.in_fields {
-            let text = format_args!("Failed to read request header line {}", excerpt(line));
+            let text = format_args!("Failed to read request header line {}", excerpt(line.trim_end()));
             r.log(Level::Debug, "core", text);
             return failed(r, Status::BAD_REQUEST);
         }
+        // As far as a C string goes, with its line feed where that was what is wrong.
+        let line = line.split_str(b"\0").next().unwrap_or_default();
         r.the_request = line.into();
         r.log(Level::Debug, "core", format_args!("AH00566: request failed: malformed request line"));
         request_line::after_failure(r);
@@ -233,12 +236,15 @@ fn split_field(field: &[u8], strict: bool) -> Result<(&[u8], &[u8]), BadField<'_
     let colon = memchr::memchr(b':', field).ok_or(BadField::Name)?;
     let (name, value) = field.split_at(colon);
     let value = value.get(1..).unwrap_or_default().trim_with(blank);
-    let name = if strict { name } else { name.trim_end_with(blank) };
-    let bad = |byte: &u8| if strict { !is_token(*byte) } else { *byte <= b' ' || *byte == 0x7f };
+    let bad = |byte: &u8| if strict { !is_token(*byte) } else { matches!(*byte, b' ' | b'\t' | b'\n'..=b'\r') };
     if name.is_empty() || name.iter().any(bad) {
         return Err(BadField::Name);
     }
-    if value.iter().any(|&byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
+    let bad = |byte: &u8| match strict {
+        true => *byte < b' ' && *byte != b'\t' || *byte == 0x7f,
+        false => matches!(*byte, b'\n'..=b'\r'),
+    };
+    if value.iter().any(bad) {
         return Err(BadField::Value(value));
     }
     Ok((name, value))
@@ -293,7 +299,8 @@ mod tests {
         assert_eq!(split_field(b"A:  b\t", true), Ok((&b"A"[..], &b"b"[..])));
         assert_eq!(split_field(b"A:", true), Ok((&b"A"[..], &b""[..])));
         assert_eq!(split_field(b"A : b", true), Err(BadField::Name));
-        assert_eq!(split_field(b"A : b", false), Ok((&b"A"[..], &b"b"[..])));
+        assert_eq!(split_field(b"A : b", false), Err(BadField::Name));
+        assert_eq!(split_field(b"A(: b\x01", false), Ok((&b"A("[..], &b"b\x01"[..])));
         assert_eq!(split_field(b": b", true), Err(BadField::Name));
         assert_eq!(split_field(b"A", true), Err(BadField::Name));
         assert_eq!(split_field(b"A: b\rc", true), Err(BadField::Value(b"b\rc")));

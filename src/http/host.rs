@@ -136,7 +136,7 @@ fn split(field: &[u8], strict: bool) -> Result<(BString, Option<u16>), Problem> 
         let letters = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
         let numeric = name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
         let address = || name.to_str().is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok());
-        if name.is_empty() || name.starts_with(b".") || !name.iter().all(letters) || numeric && !address() {
+        if name.is_empty() || !name.iter().all(letters) || numeric && !address() {
             return Err(Problem::Strict(name.into()));
         }
     }

@@ -3,6 +3,7 @@
 //! Which parts are merged, counted against MaxRanges, MaxRangeOverlaps and MaxRangeReversals, or ignored, and how a
 //! multipart answer is written, is Apache's way. Manual: mod/core.html.
 
+use crate::config::{RANGES_DEFAULT, RANGES_NONE, RANGES_UNLIMITED};
 use crate::log::Level;
 use crate::request::{Body, FileRange, Piece, Request, Status};
 use crate::server::conditional::{self, Condition};
@@ -11,6 +12,11 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::OnceLock;
+
+/// MaxRanges where not set.
+const MAX_RANGES: i64 = 200;
+/// MaxRangeOverlaps and MaxRangeReversals where not set.
+const MAX_TURNS: i64 = 20;
 
 /// First and last octet of a part.
 pub type Span = (u64, u64);
@@ -29,6 +35,9 @@ pub struct Asked {
 pub fn parse(list: &[u8], length: u64) -> Option<Asked> {
     let mut asked = Asked::default();
     let mut open: Option<Span> = None;
+    if list.starts_with(b",") {
+        return None;
+    }
     for part in list.split_str(",").filter(|part| !part.is_empty()) {
         let dash = part.find_byte(b'-')?;
         let (from, to) = part.split_at(dash);
@@ -67,7 +76,6 @@ pub fn parse(list: &[u8], length: u64) -> Option<Asked> {
             asked.overlaps += 1;
             open = Some(merged);
         } else {
-            asked.reversals += i64::from(start < first);
             asked.spans.push((first, last));
             open = Some((start, end));
         }
@@ -81,6 +89,16 @@ fn number(digits: &[u8]) -> Option<u64> {
         return None;
     }
     digits.to_str().ok()?.parse().ok().filter(|number| *number <= i64::MAX as u64)
+}
+
+/// A limit as the directive gives it; None: there is none.
+fn limit(setting: Option<i64>, default: i64) -> Option<i64> {
+    match setting.unwrap_or(RANGES_DEFAULT) {
+        RANGES_DEFAULT => Some(default),
+        RANGES_UNLIMITED => None,
+        RANGES_NONE => Some(0),
+        number => Some(number),
+    }
 }
 
 /// Cuts the response to what the request's Range field asks for. An error is the status that takes its place.
@@ -99,11 +117,11 @@ pub fn apply(r: &mut Request) -> Result<(), Status> {
         return Ok(());
     }
     let core = r.dir.core();
-    let most = core.max_ranges.unwrap_or(200);
-    if most == 0 || conditional::if_range(r) == Condition::NoMatch {
+    let most = limit(core.max_ranges, MAX_RANGES);
+    if most == Some(0) || conditional::if_range(r) == Condition::NoMatch {
         return Ok(());
     }
-    let Some(length) = r.body_out.length() else {
+    let Some(length) = r.body_out.length().filter(|length| *length > 0) else {
         return Ok(());
     };
     let list = range.get(6..).unwrap_or_default();
@@ -124,10 +142,12 @@ pub fn apply(r: &mut Request) -> Result<(), Status> {
         );
         r.log(Level::Debug, "http", text);
     }
-    let over = |count: i64, limit: Option<i64>| limit.unwrap_or(20) >= 0 && count > limit.unwrap_or(20);
-    let many = most > 0 && asked.spans.len() as i64 > most;
+    let over = |count: i64, limit: Option<i64>| limit.is_some_and(|limit| count > limit);
+    let many = over(asked.spans.len() as i64, most)
+        || over(asked.overlaps, limit(core.max_overlaps, MAX_TURNS))
+        || over(asked.reversals, limit(core.max_reversals, MAX_TURNS));
     let total: u64 = asked.spans.iter().map(|(first, last)| last - first + 1).sum();
-    if many || over(asked.overlaps, core.max_overlaps) || over(asked.reversals, core.max_reversals) || total > length {
+    if many || total > length {
         return Ok(());
     }
     cut(r, &asked.spans, length);
@@ -240,6 +260,7 @@ mod tests {
             ("1-x", None),
             (" 1 - 3 ", None),
             ("1-3, 5-6", None),
+            (",1-3", None),
             ("0-99999999999999999999999", None),
         ] {
             assert_eq!(spans(list), want, "{list}");

@@ -13,8 +13,11 @@ fn is_blank(byte: u8) -> bool {
 
 /// Fills a plain request line: origin form, known method, HTTP/1.0 or 1.1. False: not plain, nothing changed.
 pub fn plain(line: &[u8], method: &[u8], target: &[u8], minor: u32, r: &mut Request, options: &HttpOptions) -> bool {
-    let number = MethodNumber::of(method);
-    if number.is_none() && !options.lenient_methods || target.starts_with(b"//") {
+    let number = MethodNumber::known(method);
+    if number.is_none() && !options.lenient_methods
+        || number == Some(MethodNumber::CONNECT)
+        || target.starts_with(b"//")
+    {
         return false;
     }
     if target.iter().any(|&byte| byte <= b' ' || byte == 0x7f || byte == b'#') {
@@ -22,7 +25,7 @@ pub fn plain(line: &[u8], method: &[u8], target: &[u8], minor: u32, r: &mut Requ
     }
     assign(&mut r.the_request, line);
     assign(&mut r.method.name, method);
-    r.method.number = number.unwrap_or_else(|| extension(r, method));
+    r.method.number = number.unwrap_or(MethodNumber::INVALID);
     r.header_only = method == b"HEAD";
     r.version = if minor == 0 { Version::V1_0 } else { Version::V1_1 };
     assign(&mut r.protocol, if minor == 0 { b"HTTP/1.0" } else { b"HTTP/1.1" });
@@ -33,15 +36,6 @@ pub fn plain(line: &[u8], method: &[u8], target: &[u8], minor: u32, r: &mut Requ
 fn assign(to: &mut BString, from: &[u8]) {
     to.clear();
     to.extend_from_slice(from);
-}
-
-/// The number of a method that RegisterHttpMethod named.
-fn extension(r: &Request, method: &[u8]) -> MethodNumber {
-    let known = &r.server::<crate::config::CoreServer>().methods;
-    match known.iter().position(|name| *name == method) {
-        Some(at) => MethodNumber((usize::from(MethodNumber::FIRST_FREE) + at).min(63) as u8),
-        None => MethodNumber::INVALID,
-    }
 }
 
 /// What a request that cannot be read looks like to the pages and logs that follow.
@@ -56,7 +50,6 @@ pub fn after_failure(r: &mut Request) {
 
 /// Parses any request line into `r`.
 pub fn parse(line: &[u8], r: &mut Request, options: &HttpOptions) -> Result<(), Status> {
-    assign(&mut r.the_request, line);
     match dissect(line, r, options) {
         Ok(()) => Ok(()),
         Err((status, text)) => {
@@ -81,18 +74,19 @@ fn shown(text: &[u8]) -> &BStr {
 
 fn dissect(line: &[u8], r: &mut Request, options: &HttpOptions) -> Result<(), Refusal> {
     let strict = options.strict;
-    let mut bad_blank = line.first().is_some_and(|&byte| is_blank(byte)) && strict;
+    let mut bad_blank = line.first().is_some_and(|&byte| is_blank(byte));
     let mut excess = false;
     let line_trimmed = line.trim_start_with(|letter| letter.is_ascii() && is_blank(letter as u8));
     let (method, rest) = word(line_trimmed, strict, &mut bad_blank, &mut excess);
     let (target, rest) = word(rest, strict, &mut bad_blank, &mut excess);
-    let protocol = rest;
-    if strict && protocol.iter().any(|&byte| is_blank(byte)) {
+    if strict && rest.iter().any(|&byte| is_blank(byte)) {
         excess = true;
     }
-    let protocol = protocol.trim_end_with(|letter| letter.is_ascii() && is_blank(letter as u8));
+    let rest = rest.trim_end_with(|letter| letter.is_ascii() && is_blank(letter as u8));
+    let protocol = rest.get(..rest.iter().position(|&byte| is_blank(byte)).unwrap_or(rest.len())).unwrap_or_default();
+    show(r, method, target, protocol);
     assign(&mut r.method.name, method);
-    r.method.number = MethodNumber::of(method).unwrap_or_else(|| extension(r, method));
+    r.method.number = MethodNumber::known(method).unwrap_or(MethodNumber::INVALID);
     r.header_only = method == b"HEAD";
     assign(&mut r.unparsed_uri, target);
     let method_ok = !method.is_empty()
@@ -107,12 +101,12 @@ fn dissect(line: &[u8], r: &mut Request, options: &HttpOptions) -> Result<(), Re
         let text = "AH03448: HTTP Request Line; Excess whitespace (disallowed by HttpProtocolOptions Strict)";
         return Err(refuse(text));
     }
-    if target.is_empty() || strict && target.iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
+    if target.is_empty() || target.iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
         return Err(refuse(&format!("AH03454: HTTP Request Line; URI incorrectly encoded: '{}'", shown(target))));
     }
-    if !protocol.is_empty() && !strict && protocol.iter().any(|&byte| is_blank(byte)) {
+    if rest.len() > protocol.len() {
         let text = "AH03449: HTTP Request Line; Extraneous text found";
-        let found = protocol.splitn_str(2, " ").nth(1).unwrap_or_default();
+        let found = rest.get(protocol.len()..).unwrap_or_default().trim_start();
         return Err(refuse(&format!("{text} '{}' (perhaps whitespace was injected?)", shown(found))));
     }
     version(protocol, r, options)?;
@@ -137,14 +131,31 @@ fn word<'a>(text: &'a [u8], strict: bool, bad_blank: &mut bool, excess: &mut boo
     if strict && (blanks.len() > 1 || blanks == b" " && after.is_empty()) {
         *excess = true;
     }
-    if strict && blanks.len() == 1 && blanks != b" " {
-        if blanks == b"\t" {
-            *excess = true;
-        } else {
-            *bad_blank = true;
-        }
+    if blanks.iter().any(|byte| *byte != b' ') {
+        *bad_blank = true;
     }
     (word, after)
+}
+
+/// The request line as logs show it: its words, single spaces between them, and no password.
+fn show(r: &mut Request, method: &[u8], target: &[u8], protocol: &[u8]) {
+    assign(&mut r.the_request, method);
+    for word in [target, protocol].into_iter().filter(|word| !word.is_empty()) {
+        r.the_request.push(b' ');
+        r.the_request.extend_from_slice(word);
+    }
+    let place = target.find(b"://").and_then(|at| {
+        let rest = target.get(at + 3..)?;
+        let place = rest.get(..rest.find_byteset(b"/?#").unwrap_or(rest.len()))?;
+        Some((at + 3, place.get(..place.rfind_byte(b'@')?)?))
+    });
+    if let Some((at, user)) = place
+        && let Some(colon) = user.find_byte(b':')
+    {
+        let from = method.len() + 1 + at + colon + 1;
+        let to = method.len() + 1 + at + user.len();
+        r.the_request.splice(from..to, *b"XXXXXXXX");
+    }
 }
 
 fn version(protocol: &[u8], r: &mut Request, options: &HttpOptions) -> Result<(), Refusal> {
@@ -179,12 +190,9 @@ fn target_form(target: &[u8], r: &mut Request) -> Result<(), Refusal> {
     if target.contains(&b'#') {
         return Err(refuse("AH02421: HTTP Request Line; URI must not contain a fragment"));
     }
-    if target.starts_with(b"/") {
-        uri::set_uri(r, target);
-        return Ok(());
-    }
     if r.method.is(MethodNumber::CONNECT) {
-        let (host, port) = authority(target).ok_or_else(|| unparsable(target))?;
+        let found = authority(target).filter(|_| !target.contains(&b'/'));
+        let (host, port) = found.ok_or_else(|| unparsable(target))?;
         if port.is_none() {
             return Err(unparsable(target));
         }
@@ -194,14 +202,17 @@ fn target_form(target: &[u8], r: &mut Request) -> Result<(), Refusal> {
         r.host_port = port;
         return Ok(());
     }
+    if target.starts_with(b"/") || target.starts_with(b"?") {
+        uri::set_uri(r, target);
+        return Ok(());
+    }
     if target == b"*" && r.method.is(MethodNumber::OPTIONS) {
         uri::set_uri(r, target);
         return Ok(());
     }
     let colon = target.find_byte(b':').ok_or_else(|| unparsable(target))?;
     let (scheme, rest) = target.split_at(colon);
-    let letters = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
-    if scheme.is_empty() || !scheme.iter().all(letters) || !scheme.first().is_some_and(u8::is_ascii_alphabetic) {
+    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
         return Err(unparsable(target));
     }
     let rest = rest.get(1..).unwrap_or_default();

@@ -181,10 +181,7 @@ fn status(r: &Request, out: &mut Vec<u8>) {
     match (chosen, r.status.line()) {
         (Some(line), _) if line.len() > 3 => out.extend_from_slice(line),
         (_, Some(line)) => out.extend_from_slice(line.as_bytes()),
-        _ => {
-            out.extend_from_slice(code.as_bytes());
-            out.push(b' ');
-        }
+        _ => out.extend_from_slice(b"500 Internal Server Error"),
     }
 }
 

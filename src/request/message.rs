@@ -160,6 +160,10 @@ pub struct Request {
     /// Log id (`%L`), made by the first line in the error log.
     pub log_id: std::sync::OnceLock<crate::log::LogId>,
 
+    /// How this request itself ended where an earlier one of its chain answers in its place.
+    pub failed_document: Option<Status>,
+    /// The handler answers at once, but lets the client finish its body first.
+    pub drains_body: bool,
     /// The request that was internally redirected to this one.
     pub prev: Option<Box<Request>>,
     /// Facts of the main request, for a subrequest.
@@ -235,6 +239,8 @@ impl Request {
             wire_out: 0,
             read_length: 0,
             log_id: std::sync::OnceLock::new(),
+            failed_document: None,
+            drains_body: false,
             prev: None,
             main: None,
             extensions: Extensions::default(),
@@ -306,6 +312,8 @@ impl Request {
             wire_out,
             read_length,
             log_id,
+            failed_document,
+            drains_body,
             prev,
             main,
             extensions,
@@ -371,6 +379,8 @@ impl Request {
         *wire_out = 0;
         *read_length = 0;
         *log_id = std::sync::OnceLock::new();
+        *failed_document = None;
+        *drains_body = false;
         *prev = None;
         *main = None;
     }

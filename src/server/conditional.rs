@@ -1,9 +1,14 @@
 //! Validators and conditional requests: ETag, Last-Modified, If-Match and its kin (RFC 9110 sections 8.8 and 13).
 
 use super::{date, escape};
-use crate::config::ETag;
+use crate::config::{ETag, RANGES_NONE};
 use crate::request::{FileKind, MethodNumber, Request, Status};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bstr::{BStr, ByteSlice};
+use sha1::{Digest, Sha1};
+use std::fs::File;
+use std::io::Read;
 
 /// What a condition says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +37,12 @@ pub fn set_last_modified(r: &mut Request) {
     }
 }
 
+/// Sets Accept-Ranges as MaxRanges has it.
+pub fn set_accept_ranges(r: &mut Request) {
+    let none = r.dir.core().max_ranges == Some(RANGES_NONE);
+    r.headers_out.set("Accept-Ranges", if none { "none" } else { "bytes" });
+}
+
 /// Sets ETag as FileETag asks.
 pub fn set_etag(r: &mut Request) {
     let mut text = Tag::new();
@@ -45,14 +56,12 @@ pub type Tag = smallvec::SmallVec<[u8; 64]>;
 
 /// Writes the entity tag of the request's file; false when FileETag is None.
 pub fn etag(r: &Request, out: &mut Tag) -> bool {
-    let setting = r.dir.core().file_etag.unwrap_or_default();
-    let (defaults, bits) = (ETag::MTIME | ETag::SIZE, setting.bits);
-    let mut bits = if bits == 0 { defaults } else { bits };
-    if setting.bits == 0 {
-        bits = (bits & !setting.remove) | setting.add;
-    }
+    let bits = r.dir.core().file_etag.unwrap_or_default().components();
     if bits & ETag::NONE != 0 {
         return false;
+    }
+    if bits & ETag::DIGEST != 0 && r.finfo.kind == FileKind::File && digest(r, out) {
+        return close(r, out);
     }
     // A file that changed within the last second may change again without a new time stamp.
     if r.time - r.mtime <= 1_000_000 {
@@ -79,6 +88,29 @@ pub fn etag(r: &Request, out: &mut Tag) -> bool {
     } else {
         part(r.mtime as u64);
     }
+    close(r, out)
+}
+
+/// The tag that is a digest of the content. False: the file cannot be read.
+fn digest(r: &Request, out: &mut Tag) -> bool {
+    let path = r.filename.to_os_str_lossy();
+    let hashed = crate::engine::block(|| -> std::io::Result<_> {
+        let (mut file, mut hash, mut buffer) = (File::open(&path)?, Sha1::new(), [0; 8192]);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(hash.finalize()),
+                count => hash.update(buffer.get(..count).unwrap_or_default()),
+            }
+        }
+    });
+    let Ok(hash) = hashed else { return false };
+    out.push(b'"');
+    out.extend_from_slice(STANDARD.encode(hash).as_bytes());
+    true
+}
+
+/// The end of a tag: the validator of the variant list, where there is one, and the quote.
+fn close(r: &Request, out: &mut Tag) -> bool {
     if let Some(variant) = &r.vlist_validator {
         let inner = variant.trim_with(|letter| letter == '"' || letter == 'W' || letter == '/');
         if !inner.is_empty() {
@@ -153,8 +185,11 @@ fn if_none_match(r: &Request) -> Condition {
     match current_tag(r) {
         None => Condition::NoMatch,
         Some(tag) if finds_strong(list, tag) => Condition::Strong,
-        // A range of another, only weakly equal representation would be no part of the stored one.
-        Some(tag) if !r.headers_in.contains("Range") && finds_weak(list, tag) => Condition::Weak,
+        // A range of another, only weakly equal representation would be no part of the stored one; and what changes
+        // something asks for the very same.
+        Some(tag) if r.method.is(MethodNumber::GET) && !r.headers_in.contains("Range") && finds_weak(list, tag) => {
+            Condition::Weak
+        }
         Some(_) => Condition::NoMatch,
     }
 }

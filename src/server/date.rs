@@ -51,25 +51,25 @@ fn civil(days: i64) -> (i64, u32, u32) {
     (year.clamp(0, 9999), month, day)
 }
 
-/// Seconds since the epoch of any of the three forms; None for anything else. The name of the day is not looked at.
+/// What may stand behind the name of the day: digits of day, year and time, letters of the month; `_` is a digit or a
+/// space. Anything may follow.
+const FORMS: [&[u8]; 4] =
+    [b"dd MMM yyyy HH:NN:SS ", b"d MMM yyyy HH:NN:SS ", b"dd-MMM-yy HH:NN:SS ", b"MMM _d HH:NN:SS yyyy"];
+
+/// Seconds since the epoch of any of the three forms; None for anything else. The name of the day is not looked at, nor
+/// what stands behind the date.
 pub fn parse(text: &[u8]) -> Option<i64> {
-    let text = text.trim_ascii();
-    let words: smallvec::SmallVec<[&[u8]; 8]> =
-        text.split(|byte| matches!(byte, b' ' | b'-' | b',')).filter(|word| !word.is_empty()).collect();
-    let (day, month, year, time) = match words.as_slice() {
-        [_, day, month, year, time, zone] if *zone == b"GMT" => (*day, *month, *year, *time),
-        [_, month, day, time, year] => (*day, *month, *year, *time),
-        _ => return None,
+    let text = text.trim_ascii_start();
+    let blank = text.iter().position(|byte| *byte == b' ')?;
+    let rest = text.get(blank + 1..)?;
+    let [day, year, hour, minute, second, month] = FORMS.iter().find_map(|form| read(form, rest))?;
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let longest = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
     };
-    let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as i64 + 1;
-    let (day, written) = (number(day, 1..=2)?, number(year, 2..=4)?);
-    let year = match year.len() {
-        2 => written + if written < 70 { 2000 } else { 1900 },
-        _ => written,
-    };
-    let mut clock = time.split(|byte| *byte == b':').map(|part| number(part, 2..=2));
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    if clock.next().is_some() || hour > 23 || minute > 59 || second > 60 || !(1..=31).contains(&day) {
+    if !(1..=longest).contains(&day) || hour > 23 || minute > 59 || second > 61 {
         return None;
     }
     // Days before the year, with March as the first month, as in `civil`.
@@ -82,11 +82,39 @@ pub fn parse(text: &[u8]) -> Option<i64> {
     Some(days * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
-fn number(digits: &[u8], len: std::ops::RangeInclusive<usize>) -> Option<i64> {
-    if !len.contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
+/// Day, year, hour, minute, second and month (1..=12) of a text that has the form.
+fn read(form: &[u8], text: &[u8]) -> Option<[i64; 6]> {
+    let text = text.get(..form.len())?;
+    let mut numbers = [0; 6];
+    let mut short_year = true;
+    for (at, (want, byte)) in form.iter().zip(text).enumerate() {
+        let slot = match want {
+            b'_' if *byte == b' ' => continue,
+            b'd' | b'_' => 0,
+            b'y' => 1,
+            b'H' => 2,
+            b'N' => 3,
+            b'S' => 4,
+            b'M' => {
+                if form.get(at.wrapping_sub(1)) != Some(&b'M') {
+                    let name = text.get(at..at + 3)?;
+                    numbers[5] = MONTHS.iter().position(|month| *month == name)? as i64 + 1;
+                }
+                continue;
+            }
+            other if other == byte => continue,
+            _ => return None,
+        };
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        short_year &= form.get(at..at + 3) != Some(b"yyy");
+        numbers[slot] = numbers[slot] * 10 + i64::from(byte - b'0');
     }
-    Some(digits.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')))
+    if short_year {
+        numbers[1] += if numbers[1] < 70 { 2000 } else { 1900 };
+    }
+    Some(numbers)
 }
 
 #[cfg(test)]
@@ -109,8 +137,20 @@ mod tests {
             assert_eq!(parse(text.as_bytes()), Some(784_111_777), "{text}");
         }
         assert_eq!(parse(b"Mon, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
-        for text in ["Sun, 06 Nov 1994 08:49 GMT", "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 6x Nov 1994 08:49:37 GMT", ""]
-        {
+        for text in ["Sun, 6 Nov 1994 08:49:37 +0100", "Sun 06 Nov 1994 08:49:37 ", "Sun Nov 06 08:49:37 1994GMT"] {
+            assert_eq!(parse(text.as_bytes()), Some(784_111_777), "{text}");
+        }
+        for text in [
+            "Sun, 06 Nov 1994 08:49 GMT",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, 6x Nov 1994 08:49:37 GMT",
+            "Sun, 06 nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06-Nov-1994 08:49:37 GMT",
+            "Sun, 31 Nov 1994 08:49:37 GMT",
+            "06 Nov 1994 08:49:37 GMT",
+            "",
+        ] {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
         }
         assert_eq!(parse(b"tomorrow"), None);

@@ -4,7 +4,7 @@
 use super::{conditional, file, methods, open_files, walk};
 use crate::config::{CoreServer, Handler, PathInfo};
 use crate::log::Level;
-use crate::module::{Answer, Hooks, LAST, MIDDLE, REALLY_FIRST, REALLY_LAST};
+use crate::module::{Answer, Hooks, LAST, MIDDLE, Phase, REALLY_FIRST, REALLY_LAST};
 use crate::request::{Body, FileInfo, FileKind, FileRange, FilterInstance, MethodNumber, Request, Status};
 use bstr::ByteSlice;
 
@@ -14,11 +14,14 @@ pub fn core_hooks(on: &mut Hooks) {
     on.map_to_storage(REALLY_LAST, map_to_storage);
     on.fixups(REALLY_FIRST, override_type);
     on.insert_filter(MIDDLE, insert_filters);
-    on.map_to_storage(MIDDLE, methods::trace);
+    on.later(Phase::map_to_storage, MIDDLE, methods::trace);
     on.handler(MIDDLE, methods::options_server);
     on.handler(REALLY_LAST, serve);
     on.access_checker(LAST, |_| Answer::Declined);
 }
+
+/// Longest path that the system takes, with the slashes and the end that joining may add.
+const PATH_MAX: usize = 4096;
 
 /// Maps the path below DocumentRoot.
 fn translate(r: &mut Request) -> Answer {
@@ -41,6 +44,13 @@ fn translate(r: &mut Request) -> Answer {
         rest.is_some_and(|rest| prefix.ends_with(b"/") || rest.first().is_none_or(|&byte| byte == b'/'))
     });
     let path = r.uri.get(legacy.map_or(0, |prefix| prefix.len())..).unwrap_or_default();
+    if root.len() + path.len() + 3 > PATH_MAX
+        && root.len() + path.trim_start_with(|byte| byte == '/').len() + 4 > PATH_MAX
+    {
+        let error = std::io::Error::from_raw_os_error(libc::ENAMETOOLONG);
+        r.log_errno(Level::Error, "core", &error, format_args!("AH00127: Cannot map {} to file", r.the_request));
+        return Answer::Status(Status::FORBIDDEN);
+    }
     r.filename.clear();
     r.filename.extend_from_slice(root);
     if !path.starts_with(b"/") {
@@ -125,6 +135,7 @@ fn serve(r: &mut Request) -> Answer {
     let core = r.dir.core();
     let accepts_path_info = core.accept_path_info == Some(PathInfo::On);
     methods::allow(r, &[MethodNumber::GET, MethodNumber::OPTIONS, MethodNumber::POST]);
+    r.drains_body = true;
     if !r.method.is(MethodNumber::GET) && !r.method.is(MethodNumber::POST) {
         if r.method.is(MethodNumber::INVALID) {
             r.log(Level::Error, "core", format_args!("AH00135: Invalid method in request {}", r.the_request));
@@ -159,7 +170,7 @@ fn serve(r: &mut Request) -> Answer {
     r.mtime = r.mtime.max(r.finfo.mtime);
     conditional::set_last_modified(r);
     conditional::set_etag(r);
-    r.headers_out.set("Accept-Ranges", "bytes");
+    conditional::set_accept_ranges(r);
     r.headers_out.set("Content-Length", itoa::Buffer::new().format(r.finfo.size));
     if let Some(status) = conditional::meets_conditions(r) {
         // The bare status with the validators, and no page.

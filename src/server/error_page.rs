@@ -53,6 +53,8 @@ fn status_text(status: Status) -> &'static str {
 }
 
 fn page(r: &Request, status: Status, recursive: Option<Status>) -> Vec<u8> {
+    // A status that nobody knows looks like our own failure.
+    let status = if status.line().is_some() { status } else { Status::INTERNAL_SERVER_ERROR };
     let title = match &r.status_line {
         Some(line) => escape::html(line),
         None => status_text(status).into(),

@@ -301,7 +301,7 @@ fn plain_variable(out: &mut BString, r: &Request, variable: Variable) {
         Variable::RequestScheme => out.extend_from_slice(connection.scheme.as_bytes()),
         Variable::RequestUri | Variable::DocumentUri => out.extend_from_slice(&r.uri),
         Variable::RequestFilename | Variable::ScriptFilename => out.extend_from_slice(&r.filename),
-        Variable::LastModified if r.finfo.kind != FileKind::None => stamp(out, &Civil::local(r.finfo.mtime)),
+        Variable::LastModified => stamp(out, &Civil::local(r.finfo.mtime)),
         Variable::ScriptUser if r.finfo.kind != FileKind::None => {
             let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(r.finfo.uid));
             out.extend(user.ok().flatten().map(|user| user.name.into_bytes()).unwrap_or_default());
@@ -310,7 +310,7 @@ fn plain_variable(out: &mut BString, r: &Request, variable: Variable) {
             let group = nix::unistd::Group::from_gid(nix::unistd::Gid::from_raw(r.finfo.gid));
             out.extend(group.ok().flatten().map(|group| group.name.into_bytes()).unwrap_or_default());
         }
-        Variable::LastModified | Variable::ScriptUser | Variable::ScriptGroup => {}
+        Variable::ScriptUser | Variable::ScriptGroup => {}
         Variable::PathInfo => out.extend_from_slice(&r.path_info),
         Variable::QueryString => out.extend(optional(&r.args).iter()),
         Variable::IsSubreq => out.extend_from_slice(if r.is_sub() { b"true" } else { b"false" }),

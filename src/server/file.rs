@@ -1,10 +1,12 @@
 //! Facts of files.
 
+use crate::log::{self, Level};
 use crate::request::{FileInfo, FileKind};
 use bstr::ByteSlice;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 impl From<&Metadata> for FileInfo {
     fn from(meta: &Metadata) -> FileInfo {
@@ -36,6 +38,17 @@ pub fn stat(path: &[u8]) -> io::Result<FileInfo> {
 pub fn lstat(path: &[u8]) -> io::Result<(FileInfo, bool)> {
     let meta = std::fs::symlink_metadata(path.to_os_str_lossy())?;
     Ok(((&meta).into(), meta.file_type().is_symlink()))
+}
+
+/// Opens a file of the configuration's kind: a regular one, or /dev/null. The log says so where it is neither.
+pub fn open_plain(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_file() || path == Path::new("/dev/null") {
+        return Ok(file);
+    }
+    let text = format_args!("AH00554: Access to file {} denied by server: not a regular file", path.display());
+    log::process(Level::Error, "core", text);
+    Err(io::Error::from_raw_os_error(libc::EBADF))
 }
 
 /// The part of a path up to and with its last slash.

@@ -1,8 +1,9 @@
 //! Answers that any resource can give: Allow, OPTIONS, TRACE.
 
 use crate::config::{CoreServer, Trace};
+use crate::engine::BoxFuture;
 use crate::log::Level;
-use crate::module::Answer;
+use crate::module::{Answer, declined};
 use crate::request::{Body, MethodNumber, Piece, Request, Status};
 use bstr::ByteSlice;
 
@@ -68,18 +69,24 @@ pub fn options_server(r: &mut Request) -> Answer {
     Answer::Declined
 }
 
-/// Handler: TRACE sends the request head back (RFC 9110 section 9.3.8).
-pub fn trace(r: &mut Request) -> Answer {
-    if !r.method.is(MethodNumber::TRACE) {
-        return Answer::Declined;
-    }
+/// Longest body that TRACE sends back, and what chunks may add to it.
+const TRACED: usize = 64 * 1024;
+const CHUNKS: usize = 8 * 1024;
+
+/// Handler: TRACE sends the request back (RFC 9110 section 9.3.8).
+pub fn trace(r: &mut Request) -> BoxFuture<'_, Answer> {
+    if r.method.is(MethodNumber::TRACE) { Box::pin(echo(r)) } else { declined() }
+}
+
+async fn echo(r: &mut Request) -> Answer {
     let setting = traces(r);
     if setting == Trace::Off {
         r.notes.set("error-notes", "TRACE denied by server configuration");
         return Answer::Status(Status::METHOD_NOT_ALLOWED);
     }
+    let chunked = r.headers_in.contains("Transfer-Encoding");
     let length = r.headers_in.get("Content-Length").filter(|length| *length != "0");
-    if setting != Trace::Extended && (length.is_some() || r.headers_in.contains("Transfer-Encoding")) {
+    if setting != Trace::Extended && (length.is_some() || chunked) {
         let text = format_args!("AH01595: TRACE with body is not allowed for {}", r.uri);
         r.log(Level::Info, "http", text);
         return Answer::Status(Status::REQUEST_ENTITY_TOO_LARGE);
@@ -94,6 +101,17 @@ pub fn trace(r: &mut Request) -> Answer {
         echo.extend_from_slice(b"\r\n");
     }
     echo.extend_from_slice(b"\r\n");
+    let room = echo.len() + TRACED + if chunked { CHUNKS - 1 } else { 0 };
+    loop {
+        match r.read_body().await {
+            Ok(Some(bytes)) if echo.len() + bytes.len() > room => {
+                return Answer::Status(Status::REQUEST_ENTITY_TOO_LARGE);
+            }
+            Ok(Some(bytes)) => echo.extend_from_slice(&bytes),
+            Ok(None) => break,
+            Err(fault) => return Answer::Status(fault.status),
+        }
+    }
     r.set_content_type("message/http");
     // Sent as it is made: without a length.
     r.body_out = Body::Pieces([Piece::Bytes(echo.into()), Piece::Flush].into());

@@ -10,7 +10,9 @@ use bstr::{BStr, BString, ByteSlice};
 /// Runs every phase of a freshly read request and leaves the finished response in it: status, fields, body behind its
 /// filters. What the client sees of it is the protocol's business.
 pub async fn handle(r: &mut Request) {
-    super::vhost::choose(r);
+    if let Err(status) = super::vhost::choose(r) {
+        return die(r, status).await;
+    }
     let chains = super::chains();
     let answer = match phases::run_all(&chains.post_read_request, r).await {
         Answer::Ok => process(r).await,
@@ -46,12 +48,16 @@ pub(crate) async fn settle(r: &mut Request, answer: Answer) {
 
 /// Ends a request with an error or redirect status: by its ErrorDocument or by our own page.
 pub async fn die(r: &mut Request, status: Status) {
-    let mut status = if status.line().is_some() { status } else { Status::INTERNAL_SERVER_ERROR };
+    let mut status = if (100..600).contains(&status.0) { status } else { Status::INTERNAL_SERVER_ERROR };
     let mut recursive = None;
     let mut action = None;
     if r.status != Status::OK || failing(r) {
-        // An error while answering an error: report the first one, give up on anything clever.
-        recursive = Some(status);
+        // An error while answering an error: report the first one, give up on anything clever. The request that failed
+        // last stands in the log with its own status, and without the answer.
+        if failing(r) {
+            r.failed_document = Some(status);
+        }
+        recursive = r.prev.as_ref().map(|prev| prev.status).filter(|_| r.status == Status::OK).or(Some(r.status));
         let mut earliest: &Request = r;
         while let Some(prev) = earliest.prev.as_deref().filter(|prev| prev.status != Status::OK) {
             earliest = prev;
@@ -71,10 +77,10 @@ pub async fn die(r: &mut Request, status: Status) {
         Some(ErrorAction::Url(target)) => Some(target),
         Some(ErrorAction::Text(text)) => return send(r, status, recursive, Some(text)),
         Some(ErrorAction::Expression(expression)) => match super::expression::text(&expression, r) {
-            Ok(text) if name::is_url(text.as_bstr()) || text.starts_with(b"/") => Some(text),
             Ok(text) => return send(r, status, recursive, Some(text)),
             Err(_) => None,
         },
+        Some(ErrorAction::Target(expression)) => super::expression::text(&expression, r).ok(),
         Some(ErrorAction::Default) | None => None,
     };
     match target {

@@ -68,6 +68,13 @@ pub fn normalize_path(path: &mut Vec<u8>, how: Normalize) -> bool {
     ok && valid.get()
 }
 
+/// A path with one slash wherever there are several.
+pub fn merge_slashes(path: &BString) -> BString {
+    let mut out = path.clone();
+    out.dedup_by(|byte, before| *byte == b'/' && *before == b'/');
+    out
+}
+
 fn needs_work(path: &[u8]) -> bool {
     path.contains(&b'%') || path.windows(2).any(|two| two[0] == b'/' && (two[1] == b'/' || two[1] == b'.'))
 }

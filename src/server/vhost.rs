@@ -1,8 +1,9 @@
 //! Virtual hosts: by local address and port, then by name. Manual: vhosts/details.html.
 
-use crate::config::{Configuration, Server};
-use crate::request::Request;
-use bstr::{BStr, ByteSlice};
+use crate::config::{Configuration, CoreServer, Server};
+use crate::log::Level;
+use crate::request::{Request, Status};
+use bstr::{BStr, BString, ByteSlice};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
@@ -111,9 +112,39 @@ pub fn base_server(configuration: &'static Configuration, local: SocketAddr) -> 
 }
 
 /// Chooses the host of a request whose head is read.
-pub(super) fn choose(r: &mut Request) {
-    let Some(place) = r.connection.hosts else { return };
-    let Some(chain) = table(r.configuration).chains.get(place).filter(|chain| chain.servers.len() > 1) else { return };
+pub(super) fn choose(r: &mut Request) -> Result<(), Status> {
+    let found = by_name(r);
+    if r.server::<CoreServer>().strict_host_check == Some(true) && !found {
+        return check(r);
+    }
+    Ok(())
+}
+
+/// StrictHostCheck: the host that nobody has is refused.
+fn check(r: &Request) -> Result<(), Status> {
+    let Some(asked) = &r.hostname else { return Ok(()) };
+    let mut own = r.server.name.iter().chain(&r.server.aliases);
+    let wild = |pattern: &BString| covers(&pattern.to_ascii_lowercase(), asked);
+    if own.any(|name| name.eq_ignore_ascii_case(asked)) || r.server.wild_aliases.iter().any(wild) {
+        return Ok(());
+    }
+    if r.server.index == 0 {
+        let text = "did not match any ServerName/ServerAlias in the global server configuration ";
+        r.log(Level::Warn, "core", format_args!("AH10156: Requested hostname '{asked}' {text}"));
+    } else {
+        let text = "did not match any ServerName/ServerAlias in the matching virtual host";
+        let (file, line) = (&r.server.defined_file, r.server.defined_line);
+        let place = format_args!("(default vhost for current connection is {file}:{line})");
+        r.log(Level::Warn, "core", format_args!("AH10157: Requested hostname '{asked}' {text} {place}"));
+    }
+    Err(Status::BAD_REQUEST)
+}
+
+/// Whether a host of the request's address has the name that it asks for.
+fn by_name(r: &mut Request) -> bool {
+    let Some(place) = r.connection.hosts else { return false };
+    let chains = &table(r.configuration).chains;
+    let Some(chain) = chains.get(place).filter(|chain| chain.servers.len() > 1) else { return false };
     let position = match &r.hostname {
         Some(name) => chain.named(name.as_bstr()),
         None => chain.under(&r.uri),
@@ -122,5 +153,7 @@ pub(super) fn choose(r: &mut Request) {
     if let Some(server) = index.and_then(|index| r.configuration.servers.get(*index)) {
         r.server = server;
         r.dir = super::walk::memo::defaults(server);
+        return true;
     }
+    false
 }

@@ -9,10 +9,9 @@ use crate::module::{Authn, AuthnProvider, Hooks, Linked, Module};
 use crate::request::Request;
 use crate::server;
 use bstr::{BStr, BString, ByteSlice};
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub static MODULE: Module = Module {
     name: "mod_authn_file.c",
@@ -58,9 +57,9 @@ fn hooks(on: &mut Hooks) {
 struct Users;
 
 /// The rest of the line whose first fields are those given.
-fn find(path: &PathBuf, fields: &[&[u8]]) -> io::Result<Option<BString>> {
+fn find(path: &Path, fields: &[&[u8]]) -> io::Result<Option<BString>> {
     let mut line = Vec::new();
-    let mut file = BufReader::new(File::open(path)?);
+    let mut file = BufReader::new(server::open_plain(path)?);
     loop {
         line.clear();
         if file.read_until(b'\n', &mut line)? == 0 {

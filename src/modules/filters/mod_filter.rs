@@ -260,7 +260,7 @@ fn insert(r: &mut Request) -> Answer {
                 };
                 r.output_filters.push(FilterInstance { filter, context: Some(smart.clone()) });
             }
-            None => r.log(Level::Error, "filter", format_args!("AH01380: Unknown filter {name} not added")),
+            None => r.log(Level::Warn, "filter", format_args!("AH01380: Unknown filter {name} not added")),
         }
     }
     Answer::Ok

@@ -212,8 +212,9 @@ async fn directory(r: &mut Request) -> Answer {
     }
     let mut failed = None;
     let count = names.len() + usize::from(fallback.is_some());
-    for name in names.iter().chain(&fallback) {
-        if invisible(r, name.as_ref()) {
+    for (at, name) in names.iter().chain(&fallback).enumerate() {
+        // The fallback is for what is missing, not for what went wrong.
+        if invisible(r, name.as_ref()) || at == names.len() && failed.is_some() {
             continue;
         }
         match try_index(r, name.as_ref(), count, redirect).await {

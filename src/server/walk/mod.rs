@@ -12,6 +12,7 @@ pub use directory::directory_walk;
 
 use crate::config::{CoreServer, Dir, Pattern, Section, fnmatch};
 use crate::request::{Request, Status};
+use crate::server::uri;
 use bstr::{BStr, ByteSlice};
 use std::sync::Arc;
 
@@ -40,11 +41,14 @@ fn regex_matches(r: &mut Request, section: &Section, regex: &crate::sys::regex::
 
 /// `<Location>` and `<LocationMatch>`, in the order of the files.
 pub(crate) fn location_walk(r: &mut Request) -> Result<(), Status> {
-    let locations = &r.server::<CoreServer>().locations;
-    for section in locations {
+    let server = r.server::<CoreServer>();
+    // Slashes that MergeSlashes leaves alone are for expressions to see.
+    let merged = (server.merge_slashes == Some(false)).then(|| uri::merge_slashes(&r.uri));
+    for section in &server.locations {
+        let path = merged.as_ref().unwrap_or(&r.uri);
         let matched = match &section.pattern {
-            Pattern::Literal(path) => location_holds(path, &r.uri),
-            Pattern::Wildcard(pattern) => fnmatch::matches(pattern, &r.uri, fnmatch::PATHNAME),
+            Pattern::Literal(prefix) => location_holds(prefix, path),
+            Pattern::Wildcard(pattern) => fnmatch::matches(pattern, path, fnmatch::PATHNAME),
             Pattern::Regex(regex) => {
                 let uri = r.uri.clone();
                 regex_matches(r, section, regex, &uri)

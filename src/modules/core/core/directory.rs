@@ -179,11 +179,8 @@ fn error_document(cx: &mut Cx<'_>, code: Word<'_>, text: Word<'_>) -> Outcome {
     if !is_known(status) && status != 500 {
         return Err(Complaint::Text([b"Unsupported HTTP response code ", code.as_bytes()].concat().into()));
     }
-    let is_url = text.split_str(":").next().is_some_and(|scheme| {
-        text.get(scheme.len()..).is_some_and(|rest| rest.starts_with(b"://"))
-            && !scheme.is_empty()
-            && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
-    });
+    let is_url = crate::server::is_url(text.as_bstr());
+    let is_target = is_url || text.starts_with(b"/");
     if status == 401 && is_url {
         let text = format!(
             "AH00113: {}:{} cannot use a full URL in a 401 ErrorDocument directive --- ignoring!",
@@ -197,8 +194,11 @@ fn error_document(cx: &mut Cx<'_>, code: Word<'_>, text: Word<'_>) -> Outcome {
     } else if text.contains_str("%{") {
         let compiled = Expression::string(text, cx.rights(), cx.providers)
             .map_err(|error| Complaint::from(format!("Cannot parse expression in ErrorDocument: {error}")))?;
-        ErrorAction::Expression(Arc::new(compiled))
-    } else if is_url || text.starts_with(b"/") {
+        match is_target {
+            true => ErrorAction::Target(Arc::new(compiled)),
+            false => ErrorAction::Expression(Arc::new(compiled)),
+        }
+    } else if is_target {
         ErrorAction::Url(text.into())
     } else {
         // Apache 1's style: a quote in front that nothing closes.
@@ -219,7 +219,7 @@ fn default_type(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
 }
 
 fn file_etag(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
-    let mut tag = ETag::default();
+    let mut tag = cx.dir::<CoreDir>().file_etag.unwrap_or_default();
     for word in httpd_conf::words(args) {
         let (sign, name) = match word.first() {
             Some(sign @ (b'+' | b'-')) => (Some(*sign), word.get(1..).unwrap_or_default()),

@@ -186,8 +186,12 @@ fn limit(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     let args = cx.section_arguments(args)?;
     let mut methods = 0u64;
     for word in httpd_conf::words(args) {
-        let number = MethodNumber::of(&word).or_else(|| MethodNumber::register(&word));
-        let Some(number) = number else {
+        // A server that runs learns no methods: each child would know others.
+        if cx.in_htaccess() && MethodNumber::known(&word).is_none() {
+            let text = [b"Could not register method '", word.as_bytes(), b"' for ", cx.directive.name.as_bytes()];
+            return Err(Complaint::Text([&text.concat()[..], b" from .htaccess configuration"].concat().into()));
+        }
+        let Some(number) = MethodNumber::register(&word) else {
             return Err(["\"", &word.to_str_lossy(), "\" is not a valid HTTP method"].concat().into());
         };
         if number == MethodNumber::TRACE && cx.directive.info != EXCEPT {
