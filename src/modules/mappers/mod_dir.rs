@@ -187,6 +187,8 @@ fn before_index(r: &mut Request) -> Option<Answer> {
         return Some(Answer::Status(Status::MOVED_PERMANENTLY));
     }
     if checks && r.handler.as_ref().is_some_and(|handler| handler != "httpd/unix-directory") {
+        // Whoever took the directory over does not answer with the type of one.
+        r.content_type.take_if(|kind| *kind == "httpd/unix-directory");
         return Some(Answer::Declined);
     }
     if !r.path_info.is_empty() {
@@ -212,7 +214,7 @@ async fn directory(r: &mut Request) -> Answer {
     }
     let mut failed = None;
     let count = names.len() + usize::from(fallback.is_some());
-    for (at, name) in names.iter().chain(&fallback).enumerate() {
+    for (at, name) in names.iter().chain(&fallback).enumerate().filter(|(_, name)| !name.is_empty()) {
         // The fallback is for what is missing, not for what went wrong.
         if invisible(r, name.as_ref()) || at == names.len() && failed.is_some() {
             continue;
