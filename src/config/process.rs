@@ -41,7 +41,6 @@ pub struct MpmNumbers {
     pub thread_stack_size: Option<i64>,
     /// AsyncRequestWorkerFactor; None is 2.
     pub async_factor: Option<f64>,
-    pub max_mem_free: Option<i64>,
 }
 
 /// See the module text.
@@ -53,10 +52,7 @@ pub struct Process {
     pub numbers: MpmNumbers,
     pub listen: Vec<Listen>,
     pub listen_backlog: i32,
-    /// ListenCoresBucketsRatio; 0 is off.
-    pub listen_buckets_ratio: u32,
     pub pid_file: Option<BString>,
-    pub scoreboard_file: Option<BString>,
     pub core_dump_directory: Option<PathBuf>,
     pub runtime_dir: Option<PathBuf>,
     pub graceful_shutdown_timeout: Duration,
@@ -66,12 +62,10 @@ pub struct Process {
     pub group: Option<BString>,
     pub chroot_dir: Option<PathBuf>,
     pub extended_status: Option<bool>,
-    pub exception_hook: bool,
     pub see_request_tail: bool,
     pub suexec: bool,
     /// ListenTCPDeferAccept, seconds.
     pub defer_accept: Option<u32>,
-    pub watchdog_interval: Duration,
     /// RegexDefaultOptions.
     pub regex_flags: crate::sys::regex::Flags,
     /// Which warnings of macros are not wanted: empty arguments, bad nesting.
@@ -93,9 +87,7 @@ impl Default for Process {
             numbers: MpmNumbers::default(),
             listen: Vec::new(),
             listen_backlog: 511,
-            listen_buckets_ratio: 0,
             pid_file: None,
-            scoreboard_file: None,
             core_dump_directory: None,
             runtime_dir: None,
             graceful_shutdown_timeout: Duration::ZERO,
@@ -105,11 +97,9 @@ impl Default for Process {
             group: None,
             chroot_dir: None,
             extended_status: None,
-            exception_hook: false,
             see_request_tail: false,
             suexec: false,
             defer_accept: None,
-            watchdog_interval: Duration::from_secs(1),
             regex_flags: crate::sys::regex::Flags::default(),
             macro_quiet: (false, false),
             defines: Vec::new(),

@@ -126,6 +126,8 @@ pub fn read(request: &Request, registry: Vec<&'static dyn Registered>) -> Result
 
 impl Reader {
     fn new(registry: Vec<&'static dyn Registered>, server_root: PathBuf) -> Reader {
+        // What an earlier reading has set counts no more.
+        crate::sys::regex::default_flags(Default::default());
         Reader {
             commands: Commands::default(),
             process: Process { server_root, ..Process::default() },

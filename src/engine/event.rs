@@ -25,13 +25,15 @@ pub(super) const WAKE: Token = Token(usize::MAX);
 pub struct Options {
     /// Threads at most, the leader included.
     pub max_threads: usize,
+    /// Stack of a thread in octets; 0 is the system's choice.
+    pub stack_size: usize,
     /// A task that runs longer than this loses the loop to a follower.
     pub watchdog: Duration,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { max_threads: 64, watchdog: Duration::from_millis(30) }
+        Options { max_threads: 64, stack_size: 0, watchdog: Duration::from_millis(30) }
     }
 }
 
@@ -209,7 +211,7 @@ pub fn run(options: Options, main: impl Future<Output = ()> + Send + 'static) ->
         sleeping: AtomicBool::new(false),
         sources: Sources::default(),
         timers: Mutex::default(),
-        followers: Followers::new(options.max_threads),
+        followers: Followers::new(options.max_threads, options.stack_size),
         tasks: AtomicUsize::new(0),
         stop: AtomicBool::new(false),
         main_done: AtomicBool::new(false),

@@ -38,6 +38,7 @@ pub(super) struct Followers {
     threads: Mutex<Threads>,
     epoch: AtomicU64,
     most: usize,
+    stack_size: usize,
 }
 
 /// This thread's part in a loop.
@@ -59,9 +60,9 @@ pub(super) fn current() -> Option<Arc<Shared>> {
 
 impl Followers {
     /// The calling thread will lead the first term.
-    pub(super) fn new(most: usize) -> Followers {
+    pub(super) fn new(most: usize, stack_size: usize) -> Followers {
         let threads = Threads { idle: Vec::new(), all: 1 };
-        Followers { threads: Mutex::new(threads), epoch: AtomicU64::new(1), most }
+        Followers { threads: Mutex::new(threads), epoch: AtomicU64::new(1), most, stack_size }
     }
     pub(super) fn threads(&self) -> usize {
         self.threads.lock().all
@@ -86,7 +87,10 @@ impl Followers {
         if threads.all >= self.most {
             return false;
         }
-        let (own, builder) = (shared.clone(), std::thread::Builder::new().name("follower".into()));
+        let (own, mut builder) = (shared.clone(), std::thread::Builder::new().name("follower".into()));
+        if self.stack_size > 0 {
+            builder = builder.stack_size(self.stack_size);
+        }
         let life = move || {
             // Not before the new term has begun, which is under the lock.
             drop(own.followers.threads.lock());

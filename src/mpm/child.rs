@@ -246,7 +246,7 @@ impl Mpm for Child {
         if let Some(r) = r
             && self.board.extended()
         {
-            share.describe(r);
+            share.describe(r, self.board.tails());
         }
     }
     fn count(&self, slot: SlotId, r: &Request) {

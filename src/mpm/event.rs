@@ -34,7 +34,11 @@ pub fn admission(open: bool) {
 pub fn run(born: Born<'_>) -> i32 {
     let Born { child, service, signals, listeners, lobby, program } = born;
     raise_descriptor_limit();
-    let options = engine::event::Options { max_threads: child.limits.threads as usize, ..Default::default() };
+    let options = engine::event::Options {
+        max_threads: child.limits.threads as usize,
+        stack_size: child.limits.stack_size,
+        ..Default::default()
+    };
     let (report, outcome) = std::sync::mpsc::channel();
     let ran = engine::event::run(options, async move {
         let made = listeners.iter().map(|bound| Listener::new(OwnedFd::from(bound.socket.try_clone()?)).map(Arc::new));

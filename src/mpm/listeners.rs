@@ -29,10 +29,12 @@ struct Shape<'a> {
     send_buffer: usize,
     receive_buffer: usize,
     filters: &'a [(BString, BString)],
+    /// How long the kernel keeps a connection without data to itself.
+    defer: Duration,
 }
 
-/// Seconds that the kernel keeps a connection without data to itself (ListenTCPDeferAccept's default).
-const DEFER: Duration = Duration::from_secs(30);
+/// ListenTCPDeferAccept where it is not set, in seconds.
+const DEFER: u32 = 30;
 
 impl Listeners {
     /// Binds what `configuration` names; sockets of `before` on the same address are taken over as they are. On
@@ -50,6 +52,7 @@ impl Listeners {
             send_buffer: process.send_buffer_size,
             receive_buffer: process.receive_buffer_size,
             filters: &core.accept_filters,
+            defer: Duration::from_secs(process.defer_accept.unwrap_or(DEFER).into()),
         };
         let mut bound: Vec<Bound> = Vec::new();
         for listen in &process.listen {
@@ -156,7 +159,7 @@ fn make(listen: &Listen, address: SocketAddr, shape: &Shape<'_>, warn: &mut Vec<
         .listen(shape.backlog)
         .map_err(failed("AH00073", format!("make_sock: unable to listen for connections on address {address}")))?;
     if filter(listen, shape.filters) != "none"
-        && let Err(error) = crate::sys::tcp::defer_accept(&socket, DEFER)
+        && let Err(error) = crate::sys::tcp::defer_accept(&socket, shape.defer)
     {
         let text = "AH00076: Failed to enable APR_TCP_DEFER_ACCEPT".to_owned();
         warn.push(Line::core(Level::Warn, &error, text));

@@ -35,6 +35,7 @@ mod global {
     pub(super) const ASYNC: usize = 6;
     pub(super) const STOPPING: usize = 7;
     pub(super) const MAX_CHILDREN: usize = 8;
+    pub(super) const TAILS: usize = 9;
 }
 
 mod process {
@@ -113,9 +114,10 @@ impl Scoreboard {
     }
 
     /// Says what holds for the generation that starts now.
-    pub fn begin_generation(&self, generation: u32, limits: &Limits, extended: bool) {
+    pub fn begin_generation(&self, generation: u32, limits: &Limits, extended: bool, tails: bool) {
         let (threads, is_async) = (limits.threads, limits.kind == MpmKind::Event);
         self.global[global::GENERATION].store(generation.into(), Relaxed);
+        self.global[global::TAILS].store(tails.into(), Relaxed);
         self.global[global::MAX_CHILDREN].store(limits.max_children.into(), Relaxed);
         self.global[global::CONFIG_GENERATION].fetch_add(1, Relaxed);
         self.global[global::THREADS].store(threads.into(), Relaxed);
@@ -140,6 +142,11 @@ impl Scoreboard {
     }
     pub fn stopping(&self) -> bool {
         self.global[global::STOPPING].load(Relaxed) != 0
+    }
+
+    /// SeeRequestTail.
+    pub fn tails(&self) -> bool {
+        self.global[global::TAILS].load(Relaxed) != 0
     }
 
     pub fn extended(&self) -> bool {
@@ -326,14 +333,16 @@ impl SlotShare {
         self.0[slot::CONN_BYTES].store(0, Relaxed);
         self.0[slot::CONN_COUNT].store(0, Relaxed);
     }
-    /// Copies the facts of the request that mod_status shows.
-    pub fn describe(&self, r: &Request) {
+    /// Copies the facts of the request that mod_status shows; of a long request line the end if `tail`.
+    pub fn describe(&self, r: &Request, tail: bool) {
         let version = self.0[slot::VERSION].load(Relaxed);
         self.0[slot::VERSION].store(version.wrapping_add(1), Relaxed);
         fence(Release);
         self.text(slot::CLIENT, &r.useragent_ip);
         self.text(slot::CLIENT64, &r.useragent_ip);
-        self.text(slot::REQUEST, &r.the_request);
+        let line = r.the_request.as_slice();
+        let cut = if tail { line.len().saturating_sub(slot::REQUEST.len() * 8 - 1) } else { 0 };
+        self.text(slot::REQUEST, line.get(cut..).unwrap_or_default());
         match r.protocol.as_slice() {
             b"HTTP/1.1" => self.text(slot::PROTOCOL, b"http/1.1"),
             other => self.text(slot::PROTOCOL, &other.to_ascii_lowercase()),
@@ -452,7 +461,7 @@ mod tests {
         assert_eq!(picture.processes.len(), 0);
         let numbers = MpmNumbers { max_request_workers: Some(6), threads_per_child: Some(3), ..MpmNumbers::default() };
         let (limits, _) = super::super::settle(MpmKind::Event, &numbers, None);
-        board.begin_generation(0, &limits, true);
+        board.begin_generation(0, &limits, true, false);
         let picture = board.snapshot();
         assert_eq!(picture.processes.len(), 2);
         let slot = &picture.processes[1].slots[2];

@@ -217,8 +217,9 @@ impl Supervisor<'_> {
     }
 
     fn begin_generation(&mut self) {
-        let extended = self.configuration.process.extended_status.unwrap_or(false);
-        self.board.begin_generation(self.generation, &self.limits, extended);
+        let process = &self.configuration.process;
+        let extended = process.extended_status.unwrap_or(false);
+        self.board.begin_generation(self.generation, &self.limits, extended, process.see_request_tail);
         self.spawning.hold_off();
     }
     /// The lines that say: here we are.
@@ -309,6 +310,7 @@ impl Supervisor<'_> {
         let (Ok(inbound), Ok(outbound)) = (self.lobby.1.try_clone(), self.lobby.0.try_clone()) else {
             return EXIT_SICK;
         };
+        crate::sys::regex::settle_default_flags(self.configuration.process.regex_flags);
         // Both live as long as the child.
         let configuration: &'static Arc<Configuration> = Box::leak(Box::new(self.configuration.clone()));
         let mut child = Child::new(self.board, row, self.generation, self.limits.clone(), outbound);
@@ -445,7 +447,8 @@ impl Supervisor<'_> {
     fn reload(&mut self, graceful: bool) -> Option<()> {
         let configuration = self.program.load(self.generation + 1).ok()?;
         if configuration.process.mpm.is_some_and(|kind| kind != self.limits.kind) {
-            self.say(Level::Error, "the MPM cannot be changed by a restart; the old configuration stays");
+            let text = "Configuration error: The MPM cannot be changed during restart.";
+            self.program.log(&Line::bare(Level::Error, format!("AH00534: {}: {text}", self.options.argv0)));
             return None;
         }
         let mut warnings = Vec::new();

@@ -5,9 +5,10 @@
 
 use bstr::BString;
 use pcre2_sys::*;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ptr;
+use std::sync::OnceLock;
 
 /// Steps after which a match is given up (PCRE2's own default is ten times as many).
 const MATCH_LIMIT: u32 = 1_000_000;
@@ -24,6 +25,36 @@ pub struct Flags {
     pub no_dotall: bool,
     pub no_dollar_endonly: bool,
     pub extended: bool,
+}
+
+impl Flags {
+    const NONE: Flags =
+        Flags { icase: false, multiline: false, no_dotall: false, no_dollar_endonly: false, extended: false };
+
+    fn and(self, other: Flags) -> Flags {
+        Flags {
+            icase: self.icase || other.icase,
+            multiline: self.multiline || other.multiline,
+            no_dotall: self.no_dotall || other.no_dotall,
+            no_dollar_endonly: self.no_dollar_endonly || other.no_dollar_endonly,
+            extended: self.extended || other.extended,
+        }
+    }
+}
+
+thread_local! {
+    static DEFAULT: Cell<Flags> = const { Cell::new(Flags::NONE) };
+}
+static SETTLED: OnceLock<Flags> = OnceLock::new();
+
+/// RegexDefaultOptions: joins `flags` to those of every pattern that this thread compiles from now on.
+pub fn default_flags(flags: Flags) {
+    DEFAULT.set(flags);
+}
+
+/// What a finished configuration says holds for all threads of a child, and for good.
+pub fn settle_default_flags(flags: Flags) {
+    let _ = SETTLED.set(flags);
 }
 
 /// A compiled pattern.
@@ -139,6 +170,7 @@ thread_local! {
 impl Regex {
     /// Compiles `pattern`, which may hold any octets.
     pub fn new(pattern: &[u8], flags: Flags) -> Result<Regex, RegexError> {
+        let flags = flags.and(SETTLED.get().copied().unwrap_or_else(|| DEFAULT.get()));
         let mut options = 0;
         for (on, bit) in [
             (!flags.no_dotall, PCRE2_DOTALL),

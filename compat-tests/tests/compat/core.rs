@@ -276,3 +276,44 @@ fn htaccess_changes_are_seen_at_once() {
             facts
         });
 }
+
+#[test]
+fn regex_default_options() {
+    for options in [
+        "ICASE",
+        "+ICASE -DOTALL",
+        "None",
+        "none",
+        "ICASE DOTALL",
+        "DOTALL DOLLAR_ENDONLY",
+        "ICASE +DOTALL",
+        "-DOLLAR_ENDONLY",
+        "ICASE\nRegexDefaultOptions -ICASE",
+    ] {
+        group(&format!("RegexDefaultOptions {options}"))
+            .conf("AliasMatch ^/EARLY/(.*)$ @ROOT@/htdocs/$1\n")
+            .conf(&format!("RegexDefaultOptions {options}\n"))
+            .conf(
+                "AliasMatch ^/LATE/(.*)$ @ROOT@/htdocs/$1\nAliasMatch \"^/sp ace/(.*)\" @ROOT@/htdocs/$1\n\
+                 RedirectMatch ^/dot.$ /found\nRedirectMatch ^/end$ /ended\nSetEnvIf Request_URI ^/SET seen=1\n\
+                 <LocationMatch ^/SECTION>\nRequire all denied\n</LocationMatch>\n\
+                 <If \"%{REQUEST_URI} =~ m#^/EXPR#\">\nRequire all denied\n</If>\n\
+                 <Directory @ROOT@/htdocs/h>\nAllowOverride All\n</Directory>\n",
+            )
+            .log_format("%U %>s %{seen}e %{inner}e")
+            .file("htdocs/a.txt", "a\n")
+            .file("htdocs/h/.htaccess", "SetEnvIf Request_URI ^/H/ inner=1\n")
+            .file("htdocs/h/a.txt", "a\n")
+            .get("/early/a.txt")
+            .get("/late/a.txt")
+            .get("/space/a.txt")
+            .get("/sp%20ace/a.txt")
+            .get("/dot%0a")
+            .get("/end%0a")
+            .get("/set")
+            .get("/section")
+            .get("/expr")
+            .get("/h/a.txt")
+            .check();
+    }
+}

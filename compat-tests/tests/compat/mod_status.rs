@@ -74,6 +74,29 @@ under_each_mpm! {
     }
 }
 
+under_each_mpm! {
+    fn request_tail(mpm) {
+        for tail in ["On", "Off"] {
+            group("SeeRequestTail")
+                .mpm(mpm)
+                .conf(&format!("SeeRequestTail {tail}\n<Location /server-status>\nSetHandler server-status\n</Location>\n"))
+                .facts_only(|server| {
+                    let long = format!("/server-status?{}", "0123456789".repeat(8));
+                    let mut seen = Vec::new();
+                    for path in ["/server-status", long.as_str()] {
+                        let body = server.get(path).map(|a| String::from_utf8_lossy(&a.body).into_owned()).unwrap_or_default();
+                        // The cell of the request that shows the page: it alone is at work.
+                        let own = |cell: &&str| cell.contains("HTTP/1.1<") || cell.contains("GET /server-status");
+                        let cells = body.split("<td ").filter_map(|cell| cell.split_inclusive("</td>").next());
+                        seen.extend(cells.filter(own).map(str::to_owned));
+                    }
+                    seen.dedup();
+                    format!("{seen:?}\n")
+                });
+        }
+    }
+}
+
 #[test]
 fn errors() {
     group("status errors").syntax(&[

@@ -1,6 +1,6 @@
 //! mod_unixd: User, Group, ChrootDir.
 
-use compat_tests::{group, under_each_mpm};
+use compat_tests::{Mpm, group, under_each_mpm};
 
 under_each_mpm! {
     fn children_run_as_user(mpm) {
@@ -44,4 +44,24 @@ fn errors() {
 #[test]
 fn root_is_refused() {
     group("User root").conf("User root\n").start_fails(&["-DFOREGROUND"]);
+}
+
+/// Only prefork: Apache's threads need a library inside.
+#[test]
+fn chroot() {
+    // DocumentRoot is looked for outside at the start; requests see what is inside.
+    group("ChrootDir")
+        .mpm(Mpm::Prefork)
+        .conf(
+            "ChrootDir \"@ROOT@\"\nDocumentRoot /usr/share\n<Directory /usr/share>\nAllowOverride All\n</Directory>\n",
+        )
+        .file("usr/share/a.txt", "inside\n")
+        .file("usr/share/d/.htaccess", "AddType text/x-odd .odd\n")
+        .file("usr/share/d/x.odd", "odd\n")
+        .link("usr/share/out", "/etc/passwd")
+        .get("/a.txt")
+        .get("/d/x.odd")
+        .get("/out")
+        .get("/nope")
+        .check();
 }

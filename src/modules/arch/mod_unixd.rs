@@ -22,7 +22,8 @@ const DIRECTIVES: &[Directive] = &[
     take1("User", GLOBAL, NO_OVERRIDE, user, "Effective user id for this server"),
     take1("Group", GLOBAL, NO_OVERRIDE, group, "Effective group id for this server"),
     take1("ChrootDir", GLOBAL, NO_OVERRIDE, chroot, "The directory to chroot(2) into"),
-    flag("Suexec", GLOBAL, NO_OVERRIDE, suexec, "Enable or disable suEXEC support"),
+    flag("Suexec", GLOBAL, NO_OVERRIDE, suexec, "Enable or disable suEXEC support")
+        .ignored("no module of this build runs scripts; the reports say what is set"),
 ];
 
 /// Where Debian has the suEXEC wrapper.

@@ -16,18 +16,18 @@ pub static MODULE: Module = Module {
 };
 
 const DIRECTIVES: &[Directive] =
-    &[take1("WatchdogInterval", GLOBAL, NO_OVERRIDE, interval, "Watchdog interval in seconds")];
+    &[take1("WatchdogInterval", GLOBAL, NO_OVERRIDE, interval, "Watchdog interval in seconds")
+        .ignored("no module of this build has periodic work")];
 
 /// Shortest interval, in microseconds.
 const MINIMUM: i64 = 100_000;
 
-fn interval(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
+fn interval(_: &mut Cx<'_>, word: Word<'_>) -> Outcome {
     let Some(value) = super::core::duration(word, b"s") else {
         return Err("Unparse-able WatchdogInterval setting".into());
     };
     if value < MINIMUM {
         return Err("Invalid WatchdogInterval: minimal value 100ms".into());
     }
-    cx.process.watchdog_interval = std::time::Duration::from_micros(value.unsigned_abs());
     Ok(())
 }

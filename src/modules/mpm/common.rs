@@ -110,10 +110,9 @@ fn backlog(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
     Ok(())
 }
 
-fn buckets(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
-    match u32::try_from(atoi(word)) {
-        Ok(value) if value > 0 => cx.process.listen_buckets_ratio = value,
-        _ => return Err("ListenCoresBucketsRatio must be > 0".into()),
+fn buckets(_: &mut Cx<'_>, word: Word<'_>) -> Outcome {
+    if atoi(word) <= 0 {
+        return Err("ListenCoresBucketsRatio must be > 0".into());
     }
     Ok(())
 }

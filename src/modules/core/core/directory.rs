@@ -7,6 +7,7 @@ use bstr::{BStr, ByteSlice};
 use std::sync::Arc;
 
 const ALL: Override = Override::ALL;
+const NO_SCRIPTS: &str = "no module of this build runs scripts";
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     take1(
@@ -34,7 +35,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     )
     .ignored("deprecated; Apache ignores it too"),
     raw_args("FileETag", ANYWHERE, FILE_INFO, file_etag, "Specify components used to construct a file's ETag"),
-    take1("EnableMMAP", ANYWHERE, FILE_INFO, mmap, "Controls whether memory-mapping may be used to read files"),
+    take1("EnableMMAP", ANYWHERE, FILE_INFO, mmap, "Controls whether memory-mapping may be used to read files")
+        .ignored("files are never mapped"),
     take1("EnableSendfile", ANYWHERE, FILE_INFO, sendfile, "Controls whether sendfile may be used to transmit files"),
     take1(
         "ReadBufferSize",
@@ -42,7 +44,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         NO_OVERRIDE,
         read_buffer,
         "Size (in bytes) of the memory buffers used to read data",
-    ),
+    )
+    .ignored("buffers have one size, chosen for the system"),
     take1(
         "HostnameLookups",
         SERVER.and(DIRECTORY),
@@ -97,15 +100,17 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         AUTH_CONFIG,
         cgi_pass_auth,
         "Controls whether HTTP authorization headers, normally hidden, will be passed to scripts",
-    ),
-    take2("CGIVar", ANYWHERE, FILE_INFO, cgi_var, "Controls how some CGI variables are set"),
+    )
+    .ignored(NO_SCRIPTS),
+    take2("CGIVar", ANYWHERE, FILE_INFO, cgi_var, "Controls how some CGI variables are set").ignored(NO_SCRIPTS),
     flag(
         "QualifyRedirectURL",
         ANYWHERE,
         FILE_INFO,
         qualify,
         "Controls whether the REDIRECT_URL environment variable is fully qualified",
-    ),
+    )
+    .ignored(NO_SCRIPTS),
     take1("ForceType", ANYWHERE, FILE_INFO, force_type, "a mime type that overrides other configured type"),
     take1("SetHandler", ANYWHERE, FILE_INFO, set_handler, "a handler name that overrides any other configured handler"),
     take1(

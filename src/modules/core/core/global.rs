@@ -3,6 +3,7 @@
 use super::atoi;
 use crate::config::*;
 use crate::request::MethodNumber;
+use crate::sys::regex::{self, Flags};
 use bstr::{BStr, ByteSlice};
 
 pub(super) const DIRECTIVES: &[Directive] = &[
@@ -27,9 +28,10 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "ScoreBoardFile",
         GLOBAL,
         NO_OVERRIDE,
-        scoreboard,
+        super::accept,
         "A file for Apache to maintain runtime process management information",
-    ),
+    )
+    .ignored("the scoreboard is memory that parent and children share, in a layout of its own"),
     flag(
         "ExtendedStatus",
         GLOBAL,
@@ -72,7 +74,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         NO_OVERRIDE,
         max_mem_free,
         "Maximum number of 1k blocks a particular child's allocator may hold.",
-    ),
+    )
+    .ignored("a thread keeps a few buffers at most; all else goes back to the system's allocator at once"),
     take1(
         "ThreadStackSize",
         GLOBAL,
@@ -143,17 +146,22 @@ fn mutex(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
 }
 
 fn regex_options(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
+    const BARE: Flags =
+        Flags { icase: false, multiline: false, no_dotall: true, no_dollar_endonly: true, extended: false };
     let flags = &mut cx.process.regex_flags;
     for word in httpd_conf::words(args) {
         let (on, name) = match word.first() {
             Some(b'+') => (true, word.get(1..).unwrap_or_default()),
             Some(b'-') => (false, word.get(1..).unwrap_or_default()),
-            _ => (true, word.as_bytes()),
+            _ => {
+                // Without a sign it stands alone.
+                *flags = BARE;
+                (true, word.as_bytes())
+            }
         };
         match name.to_ascii_lowercase().as_slice() {
-            b"none" => *flags = crate::sys::regex::Flags { no_dotall: true, no_dollar_endonly: true, ..*flags },
+            b"none" if name.len() == word.len() => *flags = BARE,
             b"icase" => flags.icase = on,
-            b"extended" => flags.extended = on,
             b"dotall" => flags.no_dotall = !on,
             b"dollar_endonly" => flags.no_dollar_endonly = !on,
             _ => {
@@ -162,11 +170,8 @@ fn regex_options(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
             }
         }
     }
-    Ok(())
-}
-
-fn scoreboard(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
-    cx.process.scoreboard_file = Some(word.into());
+    // For patterns on the lines that follow; the children get what the whole configuration comes to.
+    regex::default_flags(*flags);
     Ok(())
 }
 
@@ -203,12 +208,10 @@ fn invalid(name: &str, word: &BStr) -> Complaint {
     format!("Invalid {name} value: {word}").into()
 }
 
-fn max_mem_free(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
-    let value = atoi(word);
-    if value < 0 {
+fn max_mem_free(_: &mut Cx<'_>, word: Word<'_>) -> Outcome {
+    if atoi(word) < 0 {
         return Err(invalid("MaxMemFree", word));
     }
-    cx.process.numbers.max_mem_free = Some(value);
     Ok(())
 }
 

@@ -51,7 +51,7 @@ fn argument(cx: &mut Cx<'_>, args: &BStr, icase: bool) -> Result<(BString, Argum
     if !regex {
         return Ok((word.clone(), Argument::Text(word)));
     }
-    let flags = Flags { icase, ..cx.process.regex_flags };
+    let flags = Flags { icase, ..Flags::default() };
     let compiled = Regex::new(&word, flags).map_err(|_| Complaint::from("Regex could not be compiled"))?;
     Ok((word, Argument::Regex(Arc::new(compiled))))
 }
