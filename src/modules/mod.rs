@@ -26,6 +26,7 @@ pub static REGISTRY: &[&Module] = &[
     &mpm::event::MODULE,
     &mpm::worker::MODULE,
     &mpm::prefork::MODULE,
+    &arch::mod_systemd::MODULE,
     &core::mod_macro::MODULE,
     &aaa::mod_access_compat::MODULE,
     &aaa::mod_auth_basic::MODULE,

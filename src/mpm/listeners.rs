@@ -58,13 +58,15 @@ impl Listeners {
         for listen in &process.listen {
             match adopt(listen, before, &bound, &shape) {
                 Some(kept) => bound.push(kept),
-                None => match bind(listen, &shape, warn) {
-                    Ok(fresh) => bound.push(fresh),
-                    Err(mut lines) => {
-                        lines.push(Line::bare(Level::Alert, "no listening sockets available, shutting down"));
-                        return Err(lines);
+                None => {
+                    match handed_over(listen, &bound, &shape, warn).map_or_else(|| bind(listen, &shape, warn), Ok) {
+                        Ok(fresh) => bound.push(fresh),
+                        Err(mut lines) => {
+                            lines.push(Line::bare(Level::Alert, "no listening sockets available, shutting down"));
+                            return Err(lines);
+                        }
                     }
-                },
+                }
             }
         }
         if bound.is_empty() {
@@ -102,6 +104,18 @@ fn adopt(listen: &Listen, before: &Listeners, taken: &[Bound], shape: &Shape<'_>
     // The backlog may have changed; the queue itself stays.
     again.listen(shape.backlog).ok()?;
     Some(Bound { listen: listen.clone(), socket: again.into(), local: old.local })
+}
+
+/// The service manager's socket for `listen`, made as ours are.
+fn handed_over(listen: &Listen, taken: &[Bound], shape: &Shape<'_>, warn: &mut Vec<Line>) -> Option<Bound> {
+    let (socket, local) = super::systemd::handed_over(listen.addr, listen.any)?;
+    if taken.iter().any(|bound| bound.local == local) {
+        return None;
+    }
+    let socket = Socket::from(socket);
+    socket.set_tcp_nodelay(true).ok()?;
+    socket.listen(shape.backlog).ok()?;
+    finish(listen, socket, local, shape, warn).ok()
 }
 
 fn bind(listen: &Listen, shape: &Shape<'_>, warn: &mut Vec<Line>) -> Result<Bound, Vec<Line>> {
@@ -158,6 +172,17 @@ fn make(listen: &Listen, address: SocketAddr, shape: &Shape<'_>, warn: &mut Vec<
     socket
         .listen(shape.backlog)
         .map_err(failed("AH00073", format!("make_sock: unable to listen for connections on address {address}")))?;
+    finish(listen, socket, address, shape, warn)
+}
+
+/// What holds for a socket that listens already.
+fn finish(
+    listen: &Listen,
+    socket: Socket,
+    address: SocketAddr,
+    shape: &Shape<'_>,
+    warn: &mut Vec<Line>,
+) -> Result<Bound, Line> {
     if filter(listen, shape.filters) != "none"
         && let Err(error) = crate::sys::tcp::defer_accept(&socket, shape.defer)
     {
@@ -165,9 +190,9 @@ fn make(listen: &Listen, address: SocketAddr, shape: &Shape<'_>, warn: &mut Vec<
         warn.push(Line::core(Level::Warn, &error, text));
     }
     let socket = TcpListener::from(socket);
-    socket
-        .set_nonblocking(true)
-        .map_err(failed("AH00079", "unable to control socket non-blocking status".to_owned()))?;
+    socket.set_nonblocking(true).map_err(|error| {
+        Line::core(Level::Crit, &error, "AH00079: unable to control socket non-blocking status".to_owned())
+    })?;
     let local = socket.local_addr().unwrap_or(address);
     Ok(Bound { listen: listen.clone(), socket, local })
 }

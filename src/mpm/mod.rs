@@ -18,6 +18,7 @@ mod privileges;
 mod scoreboard;
 mod slots;
 mod supervisor;
+mod systemd;
 mod worker;
 
 pub use crate::sys::account::{group_id, user_id};

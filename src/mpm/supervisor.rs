@@ -5,6 +5,7 @@ use super::child::{Child, EXIT_FATAL, EXIT_SICK};
 use super::limits::{Limits, settle};
 use super::maintenance::Spawning;
 use super::scoreboard::Scoreboard;
+use super::systemd::Notifier;
 use super::{Line, Listeners, Program, RunOptions, Service, event, pidfile, prefork, privileges, worker};
 use crate::config::{Configuration, MpmKind};
 use crate::log::{self, Level};
@@ -66,6 +67,7 @@ pub(super) struct Supervisor<'a> {
     lobby: (OwnedFd, OwnedFd),
     pub(super) spawning: Spawning,
     pid_file: Option<PathBuf>,
+    notifier: Notifier,
 }
 
 const CAUGHT: [Signal; 6] =
@@ -128,6 +130,7 @@ pub(super) fn run(
         lobby,
         spawning: Spawning::default(),
         pid_file: None,
+        notifier: Notifier::from_environment(),
     };
     if let Err(line) = supervisor.record_pid() {
         program.log(&line);
@@ -145,6 +148,7 @@ pub(super) fn run(
     }
     supervisor.start_children(supervisor.limits.start_servers);
     supervisor.announce();
+    supervisor.notifier.ready();
     supervisor.serve()
 }
 
@@ -358,6 +362,7 @@ impl Supervisor<'_> {
                 tick = now + TICK;
                 log::tend_loggers();
                 self.maintain();
+                self.notifier.tick(&self.board);
             }
         }
     }
@@ -439,8 +444,13 @@ impl Supervisor<'_> {
         };
         self.say(Level::Notice, text);
         log::retire_loggers();
-        if self.reload(graceful).is_none() {
-            log::restore_loggers();
+        self.notifier.reloading();
+        match self.reload(graceful) {
+            Some(()) => self.notifier.ready(),
+            None => {
+                log::restore_loggers();
+                self.notifier.unchanged();
+            }
         }
     }
     /// The part of a restart that may fail: None, and nothing has changed.
@@ -496,6 +506,7 @@ impl Supervisor<'_> {
     }
 
     fn stop_now(&mut self) -> ExitCode {
+        self.notifier.stopping();
         self.board.stop();
         self.end_children(Signal::SIGTERM);
         self.forget_pid();
@@ -504,6 +515,7 @@ impl Supervisor<'_> {
         ExitCode::SUCCESS
     }
     fn stop_gracefully(&mut self) -> ExitCode {
+        self.notifier.stopping();
         self.board.stop();
         self.listeners = Arc::default();
         let rows: Vec<usize> = self.children.keys().copied().collect();

@@ -4,7 +4,8 @@ use socket2::SockAddr;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Accepts one connection, non-blocking and closed on exec, with the peer's address where it has an IP address.
 pub fn accept(listener: &OwnedFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
@@ -22,6 +23,24 @@ pub fn accept(listener: &OwnedFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
     // SAFETY: on success accept4 has filled the storage with an address of the length it set.
     let (fd, address) = unsafe { SockAddr::try_init(accept) }?;
     Ok((fd, address.as_socket()))
+}
+
+/// The descriptors that a service manager opened for this process (sd_listen_fds(3)). Only the first call gets any.
+pub fn handed_over() -> Vec<OwnedFd> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    /// Where they begin.
+    const FIRST: RawFd = 3;
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<i32>().ok());
+    if number("LISTEN_PID") != i32::try_from(std::process::id()).ok() || TAKEN.swap(true, Ordering::SeqCst) {
+        return Vec::new();
+    }
+    let count = number("LISTEN_FDS").unwrap_or(0).clamp(0, 4096);
+    (FIRST..FIRST + count)
+        // SAFETY: fcntl touches no memory of ours; it fails for a descriptor that is not open.
+        .filter(|fd| unsafe { libc::fcntl(*fd, libc::F_SETFD, libc::FD_CLOEXEC) } == 0)
+        // SAFETY: open, given to this very process at its start, and by the flag above taken once.
+        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+        .collect()
 }
 
 /// Sends up to `len` octets of `file` from `offset` on, without copying them through this process.

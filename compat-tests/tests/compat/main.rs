@@ -27,6 +27,7 @@ mod mod_reqtimeout;
 mod mod_setenvif;
 mod mod_so;
 mod mod_status;
+mod mod_systemd;
 mod mod_unixd;
 mod mod_version;
 mod mod_watchdog;

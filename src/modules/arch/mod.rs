@@ -1,3 +1,4 @@
 //! What belongs to the operating system (Apache's `modules/arch`).
 
+pub mod mod_systemd;
 pub mod mod_unixd;
