@@ -72,7 +72,8 @@ impl Permit {
     pub fn of(core: &CoreDir) -> Option<Permit> {
         let list = core.override_list.as_ref().filter(|list| !list.is_empty());
         let nonfatal = core.nonfatal.unwrap_or_default();
-        if core.overrides() == Override::NONE && list.is_none() && nonfatal == super::Nonfatal::default() {
+        // Where AllowOverride is nowhere set the file is looked for, and nothing is allowed in it.
+        if core.overrides == Some(Override::NONE) && list.is_none() && nonfatal == super::Nonfatal::default() {
             return None;
         }
         Some(Permit {

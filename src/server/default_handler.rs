@@ -134,6 +134,7 @@ fn unknown(r: &Request, name: &[u8]) {
 fn serve(r: &mut Request) -> Answer {
     let core = r.dir.core();
     let accepts_path_info = core.accept_path_info == Some(PathInfo::On);
+    let digests = core.content_digest;
     methods::allow(r, &[MethodNumber::GET, MethodNumber::OPTIONS, MethodNumber::POST]);
     r.drains_body = true;
     if !r.method.is(MethodNumber::GET) && !r.method.is(MethodNumber::POST) {
@@ -172,12 +173,37 @@ fn serve(r: &mut Request) -> Answer {
     conditional::set_etag(r);
     conditional::set_accept_ranges(r);
     r.headers_out.set("Content-Length", itoa::Buffer::new().format(r.finfo.size));
+    if let (Some(true), Body::File(whole)) = (digests, &r.body_out) {
+        match content_md5(&whole.file) {
+            Ok(sum) => r.headers_out.set("Content-MD5", sum),
+            Err(error) => r.log_errno(Level::Error, "core", &error, format_args!("cannot read {}", r.filename)),
+        }
+    }
     if let Some(status) = conditional::meets_conditions(r) {
         // The bare status with the validators, and no page.
         r.status = status;
         r.body_out = Body::Empty;
     }
     Answer::Ok
+}
+
+/// ContentDigest: the sum of the whole file, read anew for each request.
+fn content_md5(file: &std::fs::File) -> std::io::Result<String> {
+    use base64::Engine;
+    use md5::{Digest, Md5};
+    use std::os::unix::fs::FileExt;
+    crate::engine::block(|| {
+        let (mut sum, mut buffer, mut at) = (Md5::new(), vec![0; 64 * 1024], 0);
+        loop {
+            match file.read_at(&mut buffer, at)? {
+                0 => return Ok(base64::engine::general_purpose::STANDARD.encode(sum.finalize())),
+                count => {
+                    sum.update(buffer.get(..count).unwrap_or_default());
+                    at += count as u64;
+                }
+            }
+        }
+    })
 }
 
 fn open(r: &mut Request) -> Result<Body, Status> {

@@ -862,3 +862,35 @@ fn allow_override_list() {
         .get("/isdir/")
         .htaccess(&["Redirect gone /h0\n", "AddType text/plain .html\n", "DirectoryIndex x\n", "FooBar\n"]);
 }
+
+#[test]
+fn allow_override_nowhere_set() {
+    for conf in [
+        "",
+        "<Directory @ROOT@/htdocs/closed>\nAllowOverride None\n</Directory>\n",
+        "<Directory @ROOT@/htdocs>\nAllowOverrideList None\n</Directory>\n",
+        "<Directory @ROOT@/htdocs>\nAllowOverrideList AddType\n</Directory>\n",
+        "<Directory @ROOT@>\nOptions +Indexes\n</Directory>\n",
+        "AccessFileName .other\n",
+    ] {
+        let mut g = group(&format!("AllowOverride unset {conf}")).conf(conf).log_format("%r %>s %B");
+        for (name, text) in [
+            ("empty", ""),
+            ("comment", "# nothing\n"),
+            ("type", "AddType a/b .txt\n"),
+            ("unknown", "FooBar\n"),
+            ("section", "<IfModule dir_module>\n</IfModule>\n"),
+            ("inner", "<IfModule dir_module>\nAddType a/b .txt\n</IfModule>\n"),
+            ("files", "<Files a.txt>\n</Files>\n"),
+            ("closed", "AddType a/b .txt\n"),
+        ] {
+            g = g
+                .file(&format!("htdocs/{name}/.htaccess"), text)
+                .file(&format!("htdocs/{name}/a.txt"), "a\n")
+                .file(&format!("htdocs/{name}/below/a.txt"), "a\n")
+                .get(&format!("/{name}/a.txt"))
+                .get(&format!("/{name}/below/a.txt"));
+        }
+        g.check();
+    }
+}

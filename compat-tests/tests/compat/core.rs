@@ -317,3 +317,36 @@ fn regex_default_options() {
             .check();
     }
 }
+
+#[test]
+fn content_digest() {
+    for conf in [
+        "ContentDigest On\n",
+        "ContentDigest On\nFileETag None\n<Location /off>\nContentDigest Off\n</Location>\n",
+        "ContentDigest On\nSetOutputFilter DEFLATE\n",
+        "<Directory @ROOT@/htdocs>\nAllowOverride Options\n</Directory>\n",
+    ] {
+        group(&format!("ContentDigest {conf}"))
+            .conf(conf)
+            .file("htdocs/a.txt", "0123456789\n")
+            .file("htdocs/empty.txt", "")
+            .file("htdocs/off/a.txt", "off\n")
+            .file("htdocs/on/.htaccess", "ContentDigest On\n")
+            .file("htdocs/on/a.txt", "on\n")
+            .file("htdocs/big.txt", "0123456789".repeat(50_000))
+            .log_sizes_vary()
+            .get("/a.txt")
+            .get("/empty.txt")
+            .get("/off/a.txt")
+            .get("/on/a.txt")
+            .get("/big.txt")
+            .get("/")
+            .get("/nope")
+            .get_with("/a.txt", "Range: bytes=2-5")
+            .get_with("/a.txt", "If-Modified-Since: Tue, 02 Jan 2024 03:04:05 GMT")
+            .get_with("/a.txt", "Accept-Encoding: gzip")
+            .ask("HEAD", "/a.txt", "")
+            .ask("POST", "/a.txt", "Content-Length: 0")
+            .check();
+    }
+}
