@@ -49,6 +49,19 @@ pub fn both() -> Option<&'static Binaries> {
         })
 }
 
+/// A program beside the server, of Apache and of ours, `None` when Apache is not installed.
+///
+/// # Panics
+/// As [`both`], and when Debian's program is missing.
+pub fn tool(name: &str) -> Option<[PathBuf; 2]> {
+    let programs = both()?;
+    let apache = ["/usr/bin", "/usr/sbin"].iter().map(|dir| Path::new(dir).join(name)).find(|path| path.is_file());
+    let apache = apache.unwrap_or_else(|| panic!("Debian's {name} is not installed (apt-get install apache2-utils)"));
+    let ours = programs.pinion.with_file_name(name);
+    let pinion = if programs.apache == programs.pinion { apache.clone() } else { ours };
+    Some([apache, pinion])
+}
+
 fn pinion() -> PathBuf {
     if let Some(path) = std::env::var_os("PINION_HTTPD") {
         return PathBuf::from(path);
@@ -61,10 +74,10 @@ fn pinion() -> PathBuf {
     };
     let target = profile_dir.parent().expect("target/PROFILE");
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--quiet", "--bin", "httpd", "--profile", profile, "--manifest-path"])
+        .args(["build", "--quiet", "--bins", "--profile", profile, "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
         .env("CARGO_TARGET_DIR", target)
         .status();
-    assert!(status.is_ok_and(|s| s.success()), "Pinion's httpd does not build (cargo build --bin httpd)");
+    assert!(status.is_ok_and(|s| s.success()), "Pinion's httpd does not build (cargo build --bins)");
     profile_dir.join("httpd")
 }

@@ -8,3 +8,4 @@ mod newcomer;
 mod options;
 mod order;
 mod report;
+pub mod support;

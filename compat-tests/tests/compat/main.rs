@@ -33,3 +33,4 @@ mod mod_version;
 mod mod_watchdog;
 mod process;
 mod stock;
+mod support;
