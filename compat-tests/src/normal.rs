@@ -245,7 +245,10 @@ fn one_answer(answer: &Answer) -> Vec<u8> {
         let count = body.windows(boundary.len()).filter(|w| *w == boundary.as_bytes()).count();
         head = replace(&head, boundary.as_bytes(), b"{BOUNDARY}");
         body = replace(&body, boundary.as_bytes(), b"{BOUNDARY}");
-        if let Some(length) = answer.header("Content-Length").and_then(|v| v.parse::<usize>().ok()) {
+        if answer.body.is_empty() {
+            // An answer to HEAD: how often the boundary would be in the body cannot be seen.
+            head = BODY_LENGTH.apply(&head);
+        } else if let Some(length) = answer.header("Content-Length").and_then(|v| v.parse::<usize>().ok()) {
             let rest =
                 format!("Content-Length: {} and {count} boundaries\r\n", length.saturating_sub(count * boundary.len()));
             head = replace(&head, format!("Content-Length: {length}\r\n").as_bytes(), rest.as_bytes());

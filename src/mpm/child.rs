@@ -99,6 +99,12 @@ impl Child {
     pub fn own(&self, slot: u32) {
         OWN.set(slot);
     }
+    /// The calling thread has a connection, `resumed` where another child has served on it: it is not idle any more, whatever
+    /// the client sends or does not send.
+    pub fn busy(&self, resumed: bool) {
+        let state = if resumed { SlotState::KeepAlive } else { SlotState::Reading };
+        self.board.slot(self.row, OWN.get() as usize).state(state);
+    }
     /// The calling thread waits for a connection.
     pub fn idle(&self) {
         self.board.slot(self.row, OWN.get() as usize).state(SlotState::Ready);

@@ -29,6 +29,7 @@ pub fn run(born: Born<'_>) -> i32 {
         match gate.next() {
             Ok(Arrival::Connection(accepted)) => {
                 let last = child.accepted();
+                child.busy(accepted.keepalives.is_some());
                 // A panic takes its own connection along, nothing else; the hook has logged it.
                 let serve = std::panic::AssertUnwindSafe(|| serve(child, &*service, &signals, accepted, &mut gate));
                 let _ = std::panic::catch_unwind(serve);

@@ -49,6 +49,7 @@ pub fn run(born: Born<'_>) -> i32 {
                 if child.accepted() {
                     end_with(child, &end);
                 }
+                child.busy(accepted.keepalives.is_some());
                 // A panic takes its own connection along, not the thread.
                 let serve = std::panic::AssertUnwindSafe(|| {
                     if let Some(connection) = begin(&*service, accepted) {

@@ -402,3 +402,66 @@ fn tags(server: &Running) -> Vec<String> {
         .filter(|tag| !tag.contains("03092"))
         .collect()
 }
+
+under_each_mpm! {
+    fn slow_clients_hold_nobody_up(mpm) {
+        small("slow clients", mpm, "RequestReadTimeout header=0 body=0\n").log_format("%r %>s").facts_only(|server| {
+            let request = b"POST /nope HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+            // Some that send octet by octet, some that send half a head, some that do not read what they asked for.
+            let mut slow: Vec<Connection> = (0..2).map(|_| server.connect()).collect();
+            let mut half = server.connect();
+            half.send(b"GET /a.txt HTTP/1.1\r\nHo");
+            let mut deaf = server.connect();
+            deaf.send(b"GET /big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            let mut served = 0;
+            for (at, octet) in request.iter().enumerate() {
+                for client in &mut slow {
+                    client.send(&[*octet]);
+                }
+                if at % 20 == 0 {
+                    served += usize::from(head(server.get("/a.txt")) == "HTTP/1.1 200 OK");
+                }
+            }
+            let answers: Vec<String> = slow
+                .into_iter()
+                .map(|mut client| {
+                    client.rest();
+                    String::from_utf8_lossy(client.seen.get(..22).unwrap_or_default()).into_owned()
+                })
+                .collect();
+            half.send(b"st: x\r\nConnection: close\r\n\r\n");
+            half.rest();
+            deaf.rest();
+            format!("others {served} slow {answers:?} half {} deaf {}\n", half.seen.ends_with(b"0123456789\n"), deaf.seen.len() > 30_000_000)
+        });
+    }
+}
+
+under_each_mpm! {
+    fn clients_that_go_away(mpm) {
+        small("clients that go", mpm, "").log_format("%r %>s").facts(|server| {
+            for bytes in [
+                &b"POST /a.txt HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"[..],
+                b"POST /nope HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+                b"GET /a.txt HTTP/1.1\r\nHost",
+                b"GET /a.txt",
+                b"\r\n",
+                b"",
+            ] {
+                let mut client = server.connect();
+                client.send(bytes);
+                client.finish();
+            }
+            // Whoever is gone before the answer has been read.
+            for _ in 0..3 {
+                let mut client = server.connect();
+                client.send(b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n");
+                client.silent_for(Duration::from_secs(5));
+                drop(client);
+                server.wait(|s| std::fs::read_to_string(s.path("logs/access.log")).unwrap_or_default().contains("big"));
+            }
+            let all = server.wait(|s| std::fs::read_to_string(s.path("logs/access.log")).unwrap_or_default().matches("big").count() == 3);
+            format!("logged {all} {}\n", head(server.get("/a.txt")))
+        });
+    }
+}
