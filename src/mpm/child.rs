@@ -1,6 +1,7 @@
 //! What a child is, whatever its MPM: its rows in the scoreboard, its slots, whether it is to end, whom it hands idle
 //! connections to. The http side sees it as [`Mpm`].
 
+use super::Service;
 use super::limits::Limits;
 use super::scoreboard::{ProcessShare, Scoreboard};
 use super::slots::Slots;
@@ -9,6 +10,7 @@ use crate::engine::{BoxFuture, Stream};
 use crate::log::clock;
 use crate::request::Request;
 use crate::server::{Handover, Mpm, SlotId, SlotState, Snapshot, Waiting};
+use crate::sys::fork::exit_now;
 use crate::sys::passing;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -20,6 +22,7 @@ use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 thread_local! {
@@ -57,6 +60,8 @@ pub struct Child {
     admission: Box<dyn Fn(bool) + Send + Sync>,
     /// Second of the last look at the CPU times.
     timed: AtomicI64,
+    /// Who is told that the child ends.
+    service: OnceLock<Arc<dyn Service>>,
 }
 
 impl Child {
@@ -80,7 +85,19 @@ impl Child {
             paused: AtomicBool::new(false),
             admission: Box::new(|_| {}),
             timed: AtomicI64::new(0),
+            service: OnceLock::new(),
         }
+    }
+    /// Whom to tell of an end that does not wait for connections.
+    pub fn serves(&self, service: Arc<dyn Service>) {
+        let _ = self.service.set(service);
+    }
+    /// Ends the process at once, whatever is open. What was held back for a last write is written.
+    pub fn exit(&self) -> ! {
+        if let Some(service) = self.service.get() {
+            service.end();
+        }
+        exit_now(0)
     }
     /// What to call when new connections are welcome no more (false) and again (true).
     pub fn on_admission(&mut self, switch: impl Fn(bool) + Send + Sync + 'static) {

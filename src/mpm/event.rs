@@ -11,7 +11,6 @@ use super::supervisor::Born;
 use super::{Listeners, Service};
 use crate::engine::{self, Listener};
 use crate::log::Level;
-use crate::sys::fork::exit_now;
 use crate::sys::signal::Signals;
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
@@ -120,7 +119,7 @@ async fn listen(child: &'static Child, signals: Signals) {
     while engine::readable_fd(signals.fd()).await.is_ok() {
         let caught = signals.take();
         if caught.has(Signal::SIGTERM) || caught.has(Signal::SIGINT) {
-            exit_now(0);
+            child.exit();
         }
         if caught.has(Signal::SIGUSR1) {
             child.stop();

@@ -7,7 +7,6 @@ use super::{Line, Service};
 use crate::engine::{self, BoxFuture, Stream};
 use crate::log::Level;
 use crate::server::Mpm;
-use crate::sys::fork::exit_now;
 use crate::sys::signal::Signals;
 use nix::sys::signal::Signal;
 use std::future::Future;
@@ -57,7 +56,7 @@ fn look(child: &Child, signals: &Signals) {
     let caught = signals.take();
     if caught.has(Signal::SIGTERM) || caught.has(Signal::SIGINT) {
         child.dead();
-        exit_now(0);
+        child.exit();
     }
     if caught.has(Signal::SIGUSR1) {
         child.stop();

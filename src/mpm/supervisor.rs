@@ -323,6 +323,7 @@ impl Supervisor<'_> {
         crate::server::install_mpm(child);
         let service = self.program.child(configuration);
         let ending = service.clone();
+        child.serves(service.clone());
         // The only ones that this process holds: they are closed when the child is to end.
         let listeners = std::mem::take(&mut self.listeners);
         let born = Born { child, service, signals, listeners, lobby: inbound, program: self.program };

@@ -11,7 +11,6 @@ use super::supervisor::Born;
 use crate::engine;
 use crate::log::Level;
 use crate::server::Mpm;
-use crate::sys::fork::exit_now;
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use std::os::fd::OwnedFd;
@@ -88,7 +87,7 @@ pub fn run(born: Born<'_>) -> i32 {
         }
         let caught = signals.take();
         if caught.has(Signal::SIGTERM) || caught.has(Signal::SIGINT) {
-            exit_now(0);
+            child.exit();
         }
         if caught.has(Signal::SIGUSR1) {
             end_with(child, &end);

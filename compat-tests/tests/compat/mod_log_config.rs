@@ -155,3 +155,14 @@ fn errors() {
         "<VirtualHost *:80>\nGlobalLog logs/x common\n</VirtualHost>",
     ]);
 }
+
+under_each_mpm! {
+    fn buffered_logs_are_written_at_the_end(mpm) {
+        // Each child writes its own: only equal lines have no order.
+        group("BufferedLogs On").mpm(mpm).conf("BufferedLogs On\n").get("/").get("/").get("/").check();
+        group("BufferedLogs until").mpm(mpm).conf("BufferedLogs On\n").facts(|server| {
+            server.get("/").expect("an answer");
+            std::fs::read_to_string(server.path("logs/access.log")).expect("a log")
+        });
+    }
+}
