@@ -174,7 +174,7 @@ async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'st
             Head::Bad(status) => {
                 let slot = Slot::take(connection).await;
                 slot.show(SlotState::Writing, Some(&r));
-                if r.uri.is_empty() {
+                if r.uri.is_empty() && !r.method.name.is_empty() {
                     r.uri = "/".into();
                 }
                 server::die(&mut r, status).await;
@@ -184,7 +184,7 @@ async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'st
                 None
             }
         };
-        let polite = response_head::has_token(r.headers_in.get("Connection"), b"close") && outcome.is_none();
+        let polite = response_head::has_option(r.headers_in.get("Connection"), b"close") && outcome.is_none();
         let idle = response_head::keep_alive_timeout(r.server);
         pool::keep_request(r);
         match outcome {
@@ -338,6 +338,7 @@ async fn settle_body(r: &mut Request, incoming: &Arc<Incoming>, manner: &mut Man
         if r.status != status {
             r.body_out = Body::Empty;
             r.status = Status::OK;
+            r.allowed = 0;
             server::die(r, status).await;
         }
     }

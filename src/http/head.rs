@@ -84,7 +84,7 @@ impl Parser {
             let step = if line.len() > limit {
                 self.too_long(line, r, limits)
             } else if line.len() == raw.len() && limits.options.strict || line.contains(&0) {
-                self.malformed(bytes.get(taken..taken + end + 1).unwrap_or(line), r)
+                self.malformed(bytes.get(taken..taken + end + 1).unwrap_or(line), r, limits)
             } else if self.in_fields {
                 self.field_line(line, r, limits)
             } else {
@@ -100,7 +100,7 @@ impl Parser {
         if line.is_empty() {
             self.blank += 1;
             let most = if limits.fields == 0 { BLANK_LINES } else { limits.fields };
-            return if self.blank > most { self.malformed(line, r) } else { Step::More };
+            return if self.blank > most { self.malformed(line, r, limits) } else { Step::More };
         }
         self.in_fields = true;
         match request_line::parse(line, r, &limits.options) {
@@ -118,6 +118,9 @@ impl Parser {
                 return failed(r, Status::BAD_REQUEST);
             }
             let more = line.trim_start_with(|letter| letter == ' ' || letter == '\t');
+            if more.is_empty() {
+                return self.malformed(line, r, limits);
+            }
             if self.field.len() + more.len() + 3 > limits.field_size {
                 let name = name_of(&self.field);
                 let text = format_args!("AH00562: Request header exceeds LimitRequestFieldSize after folding: {name}");
@@ -188,7 +191,7 @@ impl Parser {
     }
 
     /// A bare LF where it is not allowed, or a NUL.
-    fn malformed(&mut self, line: &[u8], r: &mut Request) -> Step {
+    fn malformed(&mut self, line: &[u8], r: &mut Request, limits: &Limits) -> Step {
         if self.in_fields {
             let text = format_args!("Failed to read request header line {}", excerpt(line.trim_end()));
             r.log(Level::Debug, "core", text);
@@ -196,7 +199,7 @@ impl Parser {
         }
         // As far as a C string goes, with its line feed where that was what is wrong.
         let line = line.split_str(b"\0").next().unwrap_or_default();
-        r.the_request = line.into();
+        r.the_request = line.get(..limits.line + 1).unwrap_or(line).into();
         r.log(Level::Debug, "core", format_args!("AH00566: request failed: malformed request line"));
         request_line::after_failure(r);
         Step::Bad(Status::BAD_REQUEST)

@@ -82,10 +82,12 @@ fn by_target(r: &mut Request, options: &HttpOptions) -> Result<(), Status> {
         r.hostname = None;
         return Ok(());
     }
-    match split(&value, options.strict) {
-        Ok((name, port)) => {
+    // The port was read with the target.
+    let name = r.hostname.clone().unwrap_or_default();
+    match split(&name, options.strict) {
+        Ok((name, _)) => {
             r.hostname = Some(name);
-            r.host_port = port;
+            r.host_port = r.host_port.filter(|port| *port != 0);
             Ok(())
         }
         Err(problem) => Err(malformed(r, &value, problem)),

@@ -116,6 +116,12 @@ pub fn apply(r: &mut Request) -> Result<(), Status> {
     if multipart || r.headers_out.contains("Content-Range") || matches!(r.body_out, Body::Stream(_) | Body::Empty) {
         return Ok(());
     }
+    // What leaves before the end of the body is known cannot be cut.
+    if let Body::Pieces(pieces) = &r.body_out
+        && pieces.iter().any(|piece| matches!(piece, Piece::Flush))
+    {
+        return Ok(());
+    }
     let core = r.dir.core();
     let most = limit(core.max_ranges, MAX_RANGES);
     if most == Some(0) || conditional::if_range(r) == Condition::NoMatch {

@@ -41,7 +41,9 @@ fn assign(to: &mut BString, from: &[u8]) {
 /// What a request that cannot be read looks like to the pages and logs that follow.
 pub fn after_failure(r: &mut Request) {
     r.version = Version::V1_1;
-    assign(&mut r.protocol, b"HTTP/1.1");
+    if r.simple || r.protocol.is_empty() {
+        assign(&mut r.protocol, b"HTTP/1.0");
+    }
     r.simple = false;
     if r.method.name.is_empty() {
         r.method.number = MethodNumber::INVALID;
@@ -89,6 +91,8 @@ fn dissect(line: &[u8], r: &mut Request, options: &HttpOptions) -> Result<(), Re
     r.method.number = MethodNumber::known(method).unwrap_or(MethodNumber::INVALID);
     r.header_only = method == b"HEAD";
     assign(&mut r.unparsed_uri, target);
+    // Both leave what they understand in the request, for the log's sake, whatever is refused first.
+    let (form, version) = (target_form(target, r, strict), version(protocol, r, options));
     let method_ok = !method.is_empty()
         && method.iter().all(|&byte| if strict { is_token(byte) } else { byte > b' ' && byte != 0x7f });
     if !bad_blank && !method_ok {
@@ -109,8 +113,8 @@ fn dissect(line: &[u8], r: &mut Request, options: &HttpOptions) -> Result<(), Re
         let found = rest.get(protocol.len()..).unwrap_or_default().trim_start();
         return Err(refuse(&format!("{text} '{}' (perhaps whitespace was injected?)", shown(found))));
     }
-    version(protocol, r, options)?;
-    if r.simple && method != b"GET" {
+    version?;
+    if r.simple && strict && method != b"GET" {
         let text = "(only GET is allowed for HTTP/0.9 requests)";
         return Err(refuse(&format!("AH03444: HTTP Request Line; Invalid method token: '{}' {text}", shown(method))));
     }
@@ -119,7 +123,8 @@ fn dissect(line: &[u8], r: &mut Request, options: &HttpOptions) -> Result<(), Re
         let text = format!("AH02423: HTTP Request Line; Unrecognized HTTP method: '{}' {text}", shown(method));
         return Err((Status::NOT_IMPLEMENTED, text));
     }
-    target_form(target, r)
+    r.header_only &= !r.simple;
+    form
 }
 
 /// The next word, and what stands behind the blanks after it.
@@ -128,7 +133,7 @@ fn word<'a>(text: &'a [u8], strict: bool, bad_blank: &mut bool, excess: &mut boo
     let (word, rest) = text.split_at(end);
     let after = rest.trim_start_with(|letter| letter.is_ascii() && is_blank(letter as u8));
     let blanks = rest.get(..rest.len() - after.len()).unwrap_or_default();
-    if strict && (blanks.len() > 1 || blanks == b" " && after.is_empty()) {
+    if strict && blanks.len() > 1 {
         *excess = true;
     }
     if blanks.iter().any(|byte| *byte != b' ') {
@@ -176,64 +181,81 @@ fn version(protocol: &[u8], r: &mut Request, options: &HttpOptions) -> Result<()
     };
     let Some((major, minor)) = digits.filter(|_| named) else {
         let text = "(perhaps whitespace was injected?)";
+        let near = digits.is_some() && name.eq_ignore_ascii_case(b"HTTP/");
+        assign(&mut r.protocol, if near { protocol } else { b"HTTP/1.0" });
         return Err(refuse(&format!("AH02418: HTTP Request Line; Unrecognized protocol '{}' {text}", shown(protocol))));
     };
     r.version = Version(u32::from(major) * 1000 + u32::from(minor));
     assign(&mut r.protocol, protocol);
+    r.protocol.make_ascii_uppercase();
     r.simple = false;
     Ok(())
 }
 
-fn target_form(target: &[u8], r: &mut Request) -> Result<(), Refusal> {
+/// Takes the target apart. What cannot be taken apart stays whole as the path.
+fn target_form(target: &[u8], r: &mut Request, strict: bool) -> Result<(), Refusal> {
     let unparsable =
         |part: &[u8]| refuse(&format!("AH03450: HTTP Request Line; Unable to parse URI: '{}'", shown(part)));
-    if target.contains(&b'#') {
-        return Err(refuse("AH02421: HTTP Request Line; URI must not contain a fragment"));
-    }
+    let whole = |r: &mut Request| {
+        assign(&mut r.uri, target);
+        r.args = None;
+        Err(unparsable(target))
+    };
     if r.method.is(MethodNumber::CONNECT) {
-        let found = authority(target).filter(|_| !target.contains(&b'/'));
-        let (host, port) = found.ok_or_else(|| unparsable(target))?;
-        if port.is_none() {
-            return Err(unparsable(target));
-        }
+        let Some((host, Some(port))) = authority(target).filter(|_| !target.contains(&b'/')) else { return whole(r) };
         uri::set_path(r, b"");
         r.absolute_uri = true;
         r.hostname = Some(host.into());
-        r.host_port = port;
+        r.host_port = Some(port);
         return Ok(());
     }
-    if target.starts_with(b"/") || target.starts_with(b"?") {
+    let options = r.method.is(MethodNumber::OPTIONS);
+    let mut found = Ok(());
+    if target.starts_with(b"/") || target.starts_with(b"?") || target.starts_with(b"#") {
         uri::set_uri(r, target);
-        return Ok(());
-    }
-    if target == b"*" && r.method.is(MethodNumber::OPTIONS) {
-        uri::set_uri(r, target);
-        return Ok(());
-    }
-    let colon = target.find_byte(b':').ok_or_else(|| unparsable(target))?;
-    let (scheme, rest) = target.split_at(colon);
-    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
-        return Err(unparsable(target));
-    }
-    let rest = rest.get(1..).unwrap_or_default();
-    let Some(rest) = rest.strip_prefix(b"//") else {
-        if !rest.starts_with(b"/") {
-            return Err(unparsable(scheme));
+    } else if let Some((scheme, rest)) = scheme(target) {
+        let known = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
+        let mut path = rest;
+        if let Some(rest) = rest.strip_prefix(b"//") {
+            let (place, behind) = rest.split_at(rest.find_byteset(b"/?#").unwrap_or(rest.len()));
+            path = behind;
+            let (user, place) = match place.rfind_byte(b'@') {
+                Some(at) => (true, place.get(at + 1..).unwrap_or_default()),
+                None => (false, place),
+            };
+            let Some((host, port)) = authority(place) else { return whole(r) };
+            if user && strict {
+                found = Err(refuse("AH02422: HTTP Request Line; URI must not contain a username/password"));
+            }
+            r.absolute_uri = true;
+            r.hostname = Some(host.into());
+            r.host_port = port;
         }
-        uri::set_path(r, rest);
-        return Ok(());
-    };
-    let end = rest.iter().position(|byte| b"/?".contains(byte)).unwrap_or(rest.len());
-    let (place, path) = rest.split_at(end);
-    if place.contains(&b'@') {
-        return Err(refuse("AH02422: HTTP Request Line; URI must not contain a username/password"));
+        uri::set_path(r, path);
+        if !known || !path.is_empty() && !path.first().is_some_and(|byte| b"/?#".contains(byte)) {
+            found = Err(unparsable(scheme));
+        }
+        if options && path.is_empty() {
+            assign(&mut r.uri, b"*");
+        }
+    } else {
+        uri::set_path(r, target);
+        if !(options && r.uri == "*") {
+            found = Err(unparsable(target));
+        }
     }
-    let (host, port) = authority(place).ok_or_else(|| unparsable(scheme))?;
-    r.absolute_uri = true;
-    r.hostname = Some(host.into());
-    r.host_port = port;
-    uri::set_path(r, path);
-    Ok(())
+    if target.contains(&b'#') && strict {
+        return Err(refuse("AH02421: HTTP Request Line; URI must not contain a fragment"));
+    }
+    found
+}
+
+/// Scheme and rest of an absolute target.
+fn scheme(target: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (scheme, rest) = target.split_at(target.find_byte(b':')?);
+    let letters = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    let fits = scheme.iter().all(letters) && scheme.first().is_some_and(u8::is_ascii_alphabetic);
+    fits.then(|| (scheme, rest.get(1..).unwrap_or_default()))
 }
 
 /// Host and port of an authority; None where the port is no number.
@@ -250,8 +272,9 @@ fn authority(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
             if !port.iter().all(u8::is_ascii_digit) {
                 return None;
             }
-            let number: u32 = port.to_str().ok()?.parse().ok()?;
-            Some((host, Some(u16::try_from(number).ok()?)))
+            // Apache's number is 16 bits wide, whatever is written.
+            let number = port.iter().fold(0u64, |sum, digit| sum.wrapping_mul(10) + u64::from(digit - b'0'));
+            Some((host, Some(number as u16)))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The head of a response: which fields, in Apache's order, and whether the connection lives on (RFC 9112 section 9.3).
 
+use super::head::is_token;
 use crate::config::{CoreServer, Server, identity};
 use crate::request::{Request, Status, Table, Version};
 use crate::server::{date, mpm};
@@ -24,11 +25,19 @@ pub fn has_token(list: Option<&BStr>, token: &[u8]) -> bool {
     list.is_some_and(|list| list.split(|byte| *byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(token)))
 }
 
+/// Whether a Connection field has that token. Apache takes every separator of RFC 2616 for one between tokens.
+pub fn has_option(field: Option<&BStr>, token: &[u8]) -> bool {
+    field.is_some_and(|field| {
+        field.eq_ignore_ascii_case(token)
+            || field.split(|byte| !is_token(*byte)).any(|word| word.eq_ignore_ascii_case(token))
+    })
+}
+
 /// Decides over connection and framing, and puts the fields that say so into `headers_out`. `close`: the connection is
 /// to end, whatever the client asks for.
 fn delimit(r: &mut Request, close: bool, late: bool) -> Delimiting {
     let connection = r.headers_in.get("Connection");
-    let (says_close, says_keep) = (has_token(connection, b"close"), has_token(connection, b"keep-alive"));
+    let (says_close, says_keep) = (has_option(connection, b"close"), has_option(connection, b"keep-alive"));
     let bodiless = matches!(r.status, Status::NO_CONTENT | Status::NOT_MODIFIED) || r.header_only;
     let delimited = bodiless || r.headers_out.contains("Content-Length");
     let allowed = !close && r.keep_alive != Some(false) && !r.expecting_continue;

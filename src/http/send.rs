@@ -196,7 +196,10 @@ async fn run(r: &mut Request, out: &mut Outgoing<'_>, manner: Manner) -> io::Res
 /// Content-Length, where the length is known and Apache would tell it.
 fn announce_length(r: &mut Request, body: &Body, manner: Manner) {
     if manner.late {
-        r.headers_out.unset("Content-Length");
+        // Only what an ErrorDocument said itself is known.
+        if r.prev.is_none() {
+            r.headers_out.unset("Content-Length");
+        }
         return;
     }
     if let Some(length) = r.content_length {

@@ -69,7 +69,7 @@ pub fn parse(text: &[u8]) -> Option<i64> {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     };
-    if !(1..=longest).contains(&day) || hour > 23 || minute > 59 || second > 61 {
+    if year < 1970 || !(1..=longest).contains(&day) || hour > 23 || minute > 59 || second > 61 {
         return None;
     }
     // Days before the year, with March as the first month, as in `civil`.
@@ -79,7 +79,8 @@ pub fn parse(text: &[u8]) -> Option<i64> {
         - shifted.rem_euclid(400) / 100
         + of_year
         - 719_468;
-    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
+    // The very first second is how Apache marks what is no date.
+    Some(days * 86_400 + hour * 3600 + minute * 60 + second).filter(|seconds| *seconds != 0)
 }
 
 /// Day, year, hour, minute, second and month (1..=12) of a text that has the form.
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn formats_as_the_library_does() {
-        for second in [0, 784_111_777, 951_782_400, 1_709_164_800, 4_102_444_799, 1_795_407_518] {
+        for second in [1, 784_111_777, 951_782_400, 1_709_164_800, 4_102_444_799, 1_795_407_518] {
             let time = UNIX_EPOCH + Duration::from_secs(second as u64);
             assert_eq!(std::str::from_utf8(&format(second)).unwrap(), httpdate::fmt_http_date(time));
             assert_eq!(parse(&format(second)), Some(second));

@@ -136,7 +136,8 @@ fn serve(r: &mut Request) -> Answer {
     let accepts_path_info = core.accept_path_info == Some(PathInfo::On);
     let digests = core.content_digest;
     methods::allow(r, &[MethodNumber::GET, MethodNumber::OPTIONS, MethodNumber::POST]);
-    r.drains_body = true;
+    // The document of an error asks for no body that the client holds back.
+    r.drains_body = !r.expecting_continue || r.prev.as_ref().is_none_or(|prev| prev.status == Status::OK);
     if !r.method.is(MethodNumber::GET) && !r.method.is(MethodNumber::POST) {
         if r.method.is(MethodNumber::INVALID) {
             r.log(Level::Error, "core", format_args!("AH00135: Invalid method in request {}", r.the_request));

@@ -91,6 +91,18 @@ async fn echo(r: &mut Request) -> Answer {
         r.log(Level::Info, "http", text);
         return Answer::Status(Status::REQUEST_ENTITY_TOO_LARGE);
     }
+    let mut body = Vec::new();
+    let room = TRACED + if chunked { CHUNKS - 1 } else { 0 };
+    loop {
+        match r.read_body().await {
+            Ok(Some(bytes)) if body.len() + bytes.len() > room => {
+                return Answer::Status(Status::REQUEST_ENTITY_TOO_LARGE);
+            }
+            Ok(Some(bytes)) => body.extend_from_slice(&bytes),
+            Ok(None) => break,
+            Err(fault) => return Answer::Status(fault.status),
+        }
+    }
     let mut echo = Vec::with_capacity(r.headers_in.size() + r.the_request.len() + 64);
     echo.extend_from_slice(r.the_request.as_bytes());
     echo.extend_from_slice(b"\r\n");
@@ -101,17 +113,7 @@ async fn echo(r: &mut Request) -> Answer {
         echo.extend_from_slice(b"\r\n");
     }
     echo.extend_from_slice(b"\r\n");
-    let room = echo.len() + TRACED + if chunked { CHUNKS - 1 } else { 0 };
-    loop {
-        match r.read_body().await {
-            Ok(Some(bytes)) if echo.len() + bytes.len() > room => {
-                return Answer::Status(Status::REQUEST_ENTITY_TOO_LARGE);
-            }
-            Ok(Some(bytes)) => echo.extend_from_slice(&bytes),
-            Ok(None) => break,
-            Err(fault) => return Answer::Status(fault.status),
-        }
-    }
+    echo.extend_from_slice(&body);
     r.set_content_type("message/http");
     // Sent as it is made: without a length.
     r.body_out = Body::Pieces([Piece::Bytes(echo.into()), Piece::Flush].into());

@@ -4,7 +4,7 @@ use super::{error_page, name, phases, redirect};
 use crate::config::ErrorAction;
 use crate::log::Level;
 use crate::module::Answer;
-use crate::request::{Body, Method, MethodNumber, Request, Status};
+use crate::request::{Body, Method, Request, Status};
 use bstr::{BStr, BString, ByteSlice};
 
 /// Runs every phase of a freshly read request and leaves the finished response in it: status, fields, body behind its
@@ -64,6 +64,9 @@ pub async fn die(r: &mut Request, status: Status) {
         }
         if earliest.status != Status::OK {
             status = earliest.status;
+            if !std::ptr::eq(earliest, r) {
+                r.allowed = earliest.allowed;
+            }
         }
     } else {
         let documents = &r.dir.core().error_documents;
@@ -111,9 +114,7 @@ async fn by_document(r: &mut Request, target: &BStr) {
     if let Some(notes) = r.notes.get("error-notes").map(BString::from) {
         r.env.set("ERROR_NOTES", notes);
     }
-    if !r.method.is(MethodNumber::OPTIONS) && !r.method.is_head() {
-        r.method = Method::parse(b"GET");
-    }
+    r.method = Method::parse(b"GET");
     r.body_out = Body::Empty;
     if let Err(limit) = redirect::begin(r, target) {
         return send(r, status, Some(limit), None);

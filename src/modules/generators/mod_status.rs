@@ -7,7 +7,7 @@ mod table;
 
 use crate::config::*;
 use crate::module::{Answer, Hooks, Linked, MIDDLE, Module};
-use crate::request::{MethodNumber, Request};
+use crate::request::{Body, MethodNumber, Piece, Request};
 use crate::server::{self, SlotState, Snapshot};
 use bstr::ByteSlice;
 use number::{bytes, g, kilobytes};
@@ -41,6 +41,9 @@ struct Wanted {
     no_table: bool,
 }
 
+/// Octets that Apache holds back until it knows whether there are more.
+const BUFFERED: usize = 8192;
+
 fn handle(r: &mut Request) -> Answer {
     if r.handler.as_ref().is_none_or(|handler| handler != "server-status" && handler != "application/x-httpd-status") {
         return Answer::Declined;
@@ -53,7 +56,12 @@ fn handle(r: &mut Request) -> Answer {
     let wanted = options(r);
     let snapshot = server::mpm().map(server::Mpm::snapshot).unwrap_or_default();
     let page = if wanted.auto { auto(r, &snapshot) } else { html(r, &snapshot, wanted.no_table) };
-    r.respond(page.into_bytes());
+    if page.len() > BUFFERED {
+        // It goes out without its length being known first.
+        r.body_out = Body::Pieces([Piece::Flush, Piece::Bytes(page.into_bytes().into())].into());
+    } else {
+        r.respond(page.into_bytes());
+    }
     Answer::Ok
 }
 

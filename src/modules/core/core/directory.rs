@@ -225,6 +225,7 @@ fn default_type(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
 
 fn file_etag(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     let mut tag = cx.dir::<CoreDir>().file_etag.unwrap_or_default();
+    let before = std::mem::take(&mut tag.bits);
     for word in httpd_conf::words(args) {
         let (sign, name) = match word.first() {
             Some(sign @ (b'+' | b'-')) => (Some(*sign), word.get(1..).unwrap_or_default()),
@@ -265,6 +266,9 @@ fn file_etag(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
                 (tag.add, tag.remove) = (0, 0);
             }
         }
+    }
+    if tag.bits == 0 {
+        tag.bits = before;
     }
     cx.dir::<CoreDir>().file_etag = Some(tag);
     Ok(())

@@ -380,7 +380,7 @@ impl What {
                 Some(id) => out.extend_from_slice(id.as_bytes()),
                 None => return false,
             },
-            What::Method => escape_access(out, r.method.name()),
+            What::Method => return escaped(out, Some(r.method.name()).filter(|name| !name.is_empty())),
             What::Port(Port::Canonical) if r.server.port != 0 => number(out, r.server.port),
             What::Port(Port::Canonical) => number(out, server::default_port(r)),
             What::Port(Port::Local) => number(out, connection.local.port()),
