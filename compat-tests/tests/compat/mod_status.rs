@@ -90,6 +90,8 @@ under_each_mpm! {
                         let cells = body.split("<td ").filter_map(|cell| cell.split_inclusive("</td>").next());
                         seen.extend(cells.filter(own).map(str::to_owned));
                     }
+                    // Which child answers, and so whose last request is still shown, is chance.
+                    seen.sort_unstable();
                     seen.dedup();
                     format!("{seen:?}\n")
                 });
