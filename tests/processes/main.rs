@@ -1,5 +1,5 @@
 //! The server's processes under load, seen by clients that speak HTTP: restarts, killed children, graceful stops, broken
-//! configurations, a log device that is full. Each test has a server of its own on a port of the kernel's choice.
+//! configurations, a log device that is full. Each test has a server of its own on a port of its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

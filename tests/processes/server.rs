@@ -8,6 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,6 +20,19 @@ fn limits(kind: &str) -> &'static str {
     match kind {
         "prefork" => "StartServers 8\nMinSpareServers 4\nMaxSpareServers 40\nMaxRequestWorkers 40\n",
         _ => "StartServers 2\nThreadsPerChild 8\nMinSpareThreads 8\nMaxSpareThreads 64\nMaxRequestWorkers 64\n",
+    }
+}
+
+/// A port that is free, from below those that the kernel gives to outgoing connections: another test's client cannot take
+/// it before the server does.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let next = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + (std::process::id().wrapping_mul(331).wrapping_add(next) % 22_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 
@@ -44,7 +58,7 @@ impl Server {
         }
         fs::write(root.path().join("htdocs/a.txt"), PAGE).unwrap();
         fs::write(root.path().join("htdocs/big.bin"), vec![b'x'; 20_000_000]).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let conf = format!(
             "ServerRoot \"{}\"\nListen 127.0.0.1:{port}\nServerName test\nLoadModule mpm_{kind}_module modules/mod_mpm_{kind}.so\n\
              LoadModule authz_core_module modules/mod_authz_core.so\nUser nobody\nGroup #65534\nPidFile logs/pid\n\
