@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod apachectl;
 mod control;
 pub mod httpd;
 mod newcomer;

@@ -26,7 +26,7 @@ fn masked(text: &[u8]) -> String {
     })
 }
 
-fn run(program: &Path, dir: &Path, steps: &[Step<'_>]) -> String {
+fn run(program: &Path, dir: &Path, env: &[(&str, String)], steps: &[Step<'_>]) -> String {
     let mut seen = String::new();
     for (line, input) in steps {
         let words = line.split(' ').filter(|word| !word.is_empty()).map(|word| word.replace('~', " "));
@@ -35,8 +35,9 @@ fn run(program: &Path, dir: &Path, steps: &[Step<'_>]) -> String {
         // Both are started under the same name.
         let path = [program.parent().expect("a directory"), Path::new("/usr/bin"), Path::new("/bin")];
         let path = std::env::join_paths(path).expect("a search path");
-        command.arg("-w").arg(program.file_name().expect("a name")).args(words).current_dir(dir);
-        command.env_clear().env("PATH", path);
+        let name = if program.starts_with(dir) { program.as_os_str() } else { program.file_name().expect("a name") };
+        command.arg("-w").arg(name).args(words).current_dir(dir);
+        command.env_clear().env("PATH", path).envs(env.iter().cloned());
         command.env("TZ", "UTC").env("LANG", "C");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // It may end without reading.
@@ -62,11 +63,87 @@ fn compare(name: &str, files: &[(&str, &str)], steps: &[Step<'_>]) {
         for (file, text) in files {
             fs::write(dir.path().join(file), text).unwrap();
         }
-        run(&program, dir.path(), steps)
+        run(&program, dir.path(), &[], steps)
     });
+    same(name, apache, pinion);
+}
+
+fn same(name: &str, apache: String, pinion: String) {
     let seen = |text: String| [Seen { what: name.to_owned(), result: text.into_bytes() }];
     let differences = report::differences(&seen(apache), &seen(pinion), &[], false);
     assert!(differences.is_empty(), "(- Apache only, + Pinion only){differences}");
+}
+
+/// Debian's script against our program, each over its own server.
+#[test]
+fn apachectl() {
+    let Some([script, program]) = binaries::tool("apachectl") else { return };
+    let Some(servers) = binaries::both() else { return };
+    let steps = [
+        ("", ""),
+        ("help", ""),
+        ("startssl", ""),
+        ("configtest", ""),
+        ("configtest extra", ""),
+        ("bogus", ""),
+        ("stop", ""),
+        ("graceful-stop", ""),
+        ("status", ""),
+        ("fullstatus", ""),
+        ("-t -c Bogus", ""),
+        ("start", ""),
+        ("start", ""),
+        ("graceful", ""),
+        ("restart", ""),
+        ("stop", ""),
+    ];
+    let [apache, pinion] = [(script, &servers.apache), (program, &servers.pinion)].map(|(control, httpd)| {
+        let dir = tempfile::tempdir().unwrap();
+        let ports = compat_tests::ports::Ports::take();
+        let port = ports.numbers[0];
+        let root = dir.path().display().to_string();
+        let variables = format!(
+            "export APACHE_HTTPD={} APACHE_RUN_USER=root APACHE_RUN_DIR={root}/run APACHE_LOCK_DIR={root}/lock\n\
+             export APACHE_ULIMIT_MAX_FILES=true APACHE_LYNX='echo page' APACHE_STATUSURL=http://there/ SAID=$APACHE_CONFDIR\n",
+            dir.path().join("apache2").display()
+        );
+        std::os::unix::fs::symlink(httpd, dir.path().join("apache2")).unwrap();
+        std::os::unix::fs::symlink(control, dir.path().join("apachectl")).unwrap();
+        let modules = binaries::MODULES;
+        let load = ["mpm_event", "authz_core"]
+            .map(|module| format!("LoadModule {module}_module {modules}/mod_{module}.so\n"))
+            .concat();
+        let text = format!(
+            "{load}ServerName x\nServerRoot {root}\nDefaultRuntimeDir {root}\nListen 127.0.0.1:{port}\nPidFile {root}/run/pid\n\
+             ErrorLog {root}/error.log\nDefine Said ${{SAID}}\nUser www-data\nGroup www-data\n"
+        );
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        fs::write(dir.path().join("etc/envvars"), variables).unwrap();
+        fs::write(dir.path().join("etc/apache2.conf"), text).unwrap();
+        let env = [("APACHE_CONFDIR", format!("{root}/etc"))];
+        // Each step waits for the one before to be done: a signal to a server that only begins to run would be lost.
+        let mut seen = String::new();
+        for step in steps {
+            seen += &run(&dir.path().join("apachectl"), dir.path(), &env, &[step]);
+            let pid = dir.path().join("run/pid");
+            let reached = |so: bool| (0..2000).any(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                so == pid.exists()
+            });
+            let log = || fs::read_to_string(dir.path().join("error.log")).unwrap_or_default();
+            match step.0 {
+                "start" => assert!(reached(true), "{}", log()),
+                "stop" => assert!(reached(false), "{}", log()),
+                _ => {}
+            }
+        }
+        let pid = fs::read_to_string(dir.path().join("run/pid"));
+        assert!(pid.is_err(), "it still runs: {pid:?}");
+        let seen = seen.split("=== ").filter(|part| !part.starts_with("error.log") && !part.starts_with("apache")).collect::<Vec<_>>().join("=== ");
+        seen.replace(&root, "{ROOT}").replace(&port.to_string(), "{PORT}")
+            .lines().map(|line| regex::Regex::new(r"pid \d+|child pid.*").expect("a pattern").replace(line, "pid {PID}").into_owned() + "\n").collect()
+    });
+    same("apachectl", apache, pinion);
 }
 
 #[test]

@@ -1,0 +1,5 @@
+//! See `pinion::cli::apachectl`.
+
+fn main() -> std::process::ExitCode {
+    pinion::cli::apachectl::main()
+}
