@@ -5,8 +5,8 @@
 //! Manual: configuring.html, sections.html.
 
 use super::{
-    At, Commands, Complaint, Cx, MpmKind, ON_READ, Outcome, Permit, Place, Process, Providers, Registered, Row, Server,
-    SettingsVec, Trouble, Warning, call, no_children,
+    At, Commands, Complaint, Cx, MpmKind, ON_READ, Outcome, Permit, Place, Process, Providers, Refused, Registered,
+    Row, Server, SettingsVec, Trouble, Warning, call, no_children,
 };
 use bstr::{BStr, BString, ByteSlice};
 use httpd_conf::{Command, Lines};
@@ -37,6 +37,19 @@ struct Source {
     lines: std::vec::IntoIter<(u32, BString)>,
     /// Number of the line taken last.
     line: u32,
+    /// Whose end is not an end: the lines of what is below follow, as after those of a macro.
+    within: bool,
+    /// The last line has no line end.
+    ragged: bool,
+    /// The lines of something within came last.
+    behind: bool,
+}
+
+impl Source {
+    fn new(name: BString, lines: Vec<(u32, BString)>) -> Source {
+        let lines = lines.into_iter();
+        Source { name: Arc::new(name), lines, line: 0, within: false, ragged: false, behind: false }
+    }
 }
 
 /// A macro's text, kept between `<Macro>` and `Use`; mod_macro gives it meaning.
@@ -66,6 +79,8 @@ pub struct Request {
     pub after: Vec<BString>,
     /// `-D`.
     pub defines: Vec<BString>,
+    /// `-T`.
+    pub any_document_root: bool,
 }
 
 /// A file that was read, for `-t -D DUMP_INCLUDES`.
@@ -92,6 +107,8 @@ pub struct Reader {
     pub process: Process,
     pub warnings: Vec<Warning>,
     pub macros: Vec<MacroText>,
+    /// Whether a macro was ever defined.
+    pub macros_known: bool,
     /// Everything that LoadModule could switch on.
     pub registry: Vec<&'static dyn Registered>,
     pub included: Vec<Included>,
@@ -104,13 +121,14 @@ pub struct Reader {
     permit: Permit,
 }
 
-/// Reads the configuration. Warnings gathered until a failure are in the second part of the error.
-pub fn read(request: &Request, registry: Vec<&'static dyn Registered>) -> Result<Tree, (Trouble, Vec<Warning>)> {
+/// Reads the configuration.
+pub fn read(request: &Request, registry: Vec<&'static dyn Registered>) -> Result<Tree, Refused> {
     let mut reader = Reader::new(registry, request.server_root.clone());
     for module in reader.registry.clone().into_iter().filter(|module| module.is_static()) {
         reader.commands.add(module);
         reader.process.loaded.push((module.ident(), true));
     }
+    reader.process.any_document_root = request.any_document_root;
     reader.process.defines = request.defines.iter().map(|name| (name.clone(), None)).collect();
     match reader.all(request) {
         Ok(()) => Ok(Tree {
@@ -120,7 +138,7 @@ pub fn read(request: &Request, registry: Vec<&'static dyn Registered>) -> Result
             warnings: reader.warnings,
             included: reader.included,
         }),
-        Err(trouble) => Err((trouble, reader.warnings)),
+        Err(trouble) => Err(Refused { trouble, warnings: reader.warnings, included: reader.included }),
     }
 }
 
@@ -133,6 +151,7 @@ impl Reader {
             process: Process { server_root, ..Process::default() },
             warnings: Vec::new(),
             macros: Vec::new(),
+            macros_known: false,
             registry,
             included: Vec::new(),
             sources: Vec::new(),
@@ -155,7 +174,7 @@ impl Reader {
                 let path = self.process.server_root.join(request.file.to_path_lossy());
                 self.process.config_file = path.clone();
                 let path = BString::from(<[u8]>::from_path(&path).unwrap_or_default());
-                self.resource(path.as_ref()).map_err(|trouble| Trouble::Read(located(trouble)))?;
+                self.resource(path.as_ref(), false).map_err(|trouble| Trouble::Read(located(trouble)))?;
             }
         }
         let mut kinds = self.commands.modules().iter().filter_map(|module| module.mpm());
@@ -172,18 +191,22 @@ impl Reader {
             return Ok(());
         }
         let lines = lines.iter().enumerate().map(|(at, line)| (at as u32 + 1, line.trim().into())).collect();
-        self.source("-c/-C directives".into(), lines).map_err(|trouble| {
+        self.source(Source::new("-c/-C directives".into(), lines)).map_err(|trouble| {
             let mut text = BString::from("Syntax error in -C/-c directive: ");
             text.extend_from_slice(&trouble.text());
             Trouble::Read(text)
         })
     }
 
-    /// Reads a file, or every file below a directory in the order of names.
-    fn resource(&mut self, path: &BStr) -> Outcome {
+    /// Reads a file, or every file below a directory in the order of names. An optional one may be missing, or a link to
+    /// nowhere.
+    fn resource(&mut self, path: &BStr, optional: bool) -> Outcome {
         let at = path.to_path_lossy();
+        if optional && !at.exists() {
+            return Ok(());
+        }
         if self.includes > 0 && at.is_dir() && !path.is_empty() {
-            return self.directory(&at);
+            return self.directory(&at, optional);
         }
         let text = read_file(&at, &mut self.warnings).map_err(|error| {
             let mut text = BString::from("Could not open configuration file ");
@@ -195,7 +218,7 @@ impl Reader {
         self.text(path.into(), &text)
     }
 
-    fn directory(&mut self, dir: &Path) -> Outcome {
+    fn directory(&mut self, dir: &Path, optional: bool) -> Outcome {
         if self.includes > INCLUDE_DEPTH {
             return Err(too_deep("Directory", dir, INCLUDE_DEPTH));
         }
@@ -207,7 +230,7 @@ impl Reader {
         })? {
             let path = join(dir, &name);
             self.includes += 1;
-            let done = self.resource(path.as_ref());
+            let done = self.resource(path.as_ref(), optional);
             self.includes -= 1;
             done?;
         }
@@ -227,36 +250,52 @@ impl Reader {
                 let mut text = BString::from("Error reading ");
                 text.extend_from_slice(&name);
                 text.extend_from_slice(format!(" at line {}: Line too long", line.number).as_bytes());
-                return Err(Complaint::At(At { file: name, line: line.number as u32 }, text));
+                return Err(Complaint::Text(text));
             }
             lines.push((line.number as u32, line.text.into_owned()));
         }
-        self.source(name, lines)
+        self.source(Source { ragged: text.last().is_some_and(|last| *last != b'\n'), ..Source::new(name, lines) })
     }
 
-    /// Reads prepared lines as though they stood here; errors name `name`.
-    pub fn source(&mut self, name: BString, lines: Vec<(u32, BString)>) -> Outcome {
-        self.sources.push(Source { name: Arc::new(name), lines: lines.into_iter(), line: 0 });
+    fn source(&mut self, source: Source) -> Outcome {
+        self.sources.push(source);
+        let depth = self.sources.len();
         let done = self.lines(None);
-        self.sources.pop();
+        self.sources.truncate(depth - 1);
         done
+    }
+
+    /// Has prepared lines follow as though they stood here; errors name `name`.
+    pub fn insert(&mut self, name: BString, lines: Vec<(u32, BString)>) {
+        self.sources.push(Source { within: true, ..Source::new(name, lines) });
     }
 
     /// The next line as it stands: number and text.
     pub fn next_line(&mut self) -> Option<(u32, BString)> {
-        let source = self.sources.last_mut()?;
-        let (line, text) = source.lines.next()?;
-        source.line = line;
-        Some((line, text))
+        loop {
+            let source = self.sources.last_mut()?;
+            let behind = std::mem::take(&mut source.behind);
+            match source.lines.next() {
+                // Apache loses the last line of a file that has no line end where a macro's lines came before it.
+                Some(_) if behind && source.ragged && source.lines.len() == 0 => {}
+                Some((line, text)) => {
+                    source.line = line;
+                    return Some((line, text));
+                }
+                None if source.within => {
+                    self.sources.pop();
+                    if let Some(below) = self.sources.last_mut() {
+                        below.behind = true;
+                    }
+                }
+                None => return None,
+            }
+        }
     }
 
     /// The file that lines are taken from.
     pub fn file(&self) -> Arc<BString> {
         self.sources.last().map(|source| source.name.clone()).unwrap_or_default()
-    }
-
-    fn at(&self, line: u32) -> At {
-        At { file: self.file().as_ref().clone(), line }
     }
 
     /// Takes the lines of a section whose condition holds into the tree, as though its brackets were not there.
@@ -320,10 +359,12 @@ impl Reader {
             {
                 return Ok(());
             }
+            let file = self.file();
+            let at = || At { file: file.as_ref().clone(), line };
             let text = self.expand(&raw);
             let (name, args) = match Command::split(&text) {
                 Command::Close { name, closed, .. } => {
-                    self.close(&name, closed, open).map_err(|complaint| complaint.at(self.at(line)))?;
+                    self.close(&name, closed, open).map_err(|complaint| complaint.at(at()))?;
                     continue;
                 }
                 Command::Open { name, args, .. } => {
@@ -338,12 +379,12 @@ impl Reader {
             if let Some(row) =
                 self.commands.find(&name).first().copied().filter(|row| row.directive.contexts.has(ON_READ))
             {
-                self.execute(row, name.as_ref(), args, line).map_err(|complaint| complaint.at(self.at(line)))?;
+                self.execute(row, name.as_ref(), args, line).map_err(|complaint| complaint.at(at()))?;
                 continue;
             }
-            let node = Node { args: args.into(), name, file: self.file(), line, children: Vec::new() };
+            let node = Node { args: args.into(), name, file: file.clone(), line, children: Vec::new() };
             if node.name.first() == Some(&b'<') {
-                self.deeper().map_err(|complaint| complaint.at(self.at(line)))?;
+                self.deeper().map_err(|complaint| complaint.at(at()))?;
                 open.push(node);
                 self.out.push(Vec::new());
             } else if let Some(list) = self.out.last_mut() {
@@ -471,10 +512,7 @@ impl Reader {
         }
         self.includes += 1;
         let done = if !super::fnmatch::is_pattern(&path) {
-            match optional && !path.to_path_lossy().exists() {
-                true => Ok(()),
-                false => self.resource(path.as_ref()),
-            }
+            self.resource(path.as_ref(), optional)
         } else {
             let parts: Vec<&[u8]> = path.split_str("/").filter(|part| !part.is_empty()).collect();
             self.matching(Path::new("/"), &parts, optional)
@@ -488,10 +526,7 @@ impl Reader {
         let Some(first) = parts.iter().position(|part| super::fnmatch::is_pattern(part)) else {
             let path = parts.iter().fold(dir.to_owned(), |path, part| path.join(part.to_path_lossy()));
             let path = BString::from(<[u8]>::from_path(&path).unwrap_or_default());
-            return match optional && !path.to_path_lossy().exists() {
-                true => Ok(()),
-                false => self.resource(path.as_ref()),
-            };
+            return self.resource(path.as_ref(), optional);
         };
         let dir = parts[..first].iter().fold(dir.to_owned(), |path, part| path.join(part.to_path_lossy()));
         let shown = dir.display();
@@ -521,7 +556,7 @@ impl Reader {
         }
         for name in names {
             match rest.is_empty() {
-                true => self.resource(join(&dir, &name).as_ref())?,
+                true => self.resource(join(&dir, &name).as_ref(), optional)?,
                 false => self.matching(&dir.join(name.to_path_lossy()), rest, optional)?,
             }
         }
@@ -590,7 +625,6 @@ fn joined(parts: &[&[u8]]) -> BString {
 /// A complaint with its place in front, as errors of included files are passed up.
 fn located(complaint: Complaint) -> BString {
     match complaint {
-        Complaint::At(_, text) if text.starts_with(b"Error reading ") => text,
         Complaint::At(at, text) => {
             let mut out = BString::from(format!("Syntax error on line {} of ", at.line));
             out.extend_from_slice(&at.file);
@@ -679,7 +713,7 @@ mod tests {
             before: vec!["LoadModule mpm_event_module mod_mpm_event.so".into()],
             ..Request::default()
         };
-        let shown = |(trouble, _): (Trouble, Vec<Warning>)| trouble.render("httpd").to_string();
+        let shown = |refused: Refused| refused.trouble.render("httpd").to_string();
         let tree = read(&request, registered(REGISTRY)).map_err(shown)?;
         crate::config::compile(tree, Providers::default()).map_err(shown)
     }

@@ -59,10 +59,10 @@ fn define(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
         return Err("<Macro macro definition: empty name".into());
     }
     let name = BString::from(name.to_ascii_lowercase());
-    let arguments: Vec<BString> =
-        httpd_conf::words(rest).take_while(|word| !word.is_empty()).map(|word| word.into_owned()).collect();
+    let arguments: Vec<BString> = httpd_conf::words(rest).map(|word| word.into_owned()).collect();
     let mut found = MacroText { name, arguments, lines: Vec::new(), location };
     let before = cx.reading(|reader| {
+        reader.macros_known = true;
         let at = reader.macros.iter().position(|other| other.name == found.name)?;
         Some(reader.macros.remove(at))
     })?;
@@ -116,6 +116,9 @@ fn check_arguments(cx: &mut Cx<'_>, found: &MacroText) -> Outcome {
     for (at, argument) in found.arguments.iter().enumerate() {
         let number = (at + 1).to_string();
         let number = number.as_bytes();
+        if argument.is_empty() {
+            return Err(Complaint::Text(text(&[&shown(found), b": empty argument #", number, b" name"])));
+        }
         if !argument.starts_with(b"$") && !argument.starts_with(b"%") && !argument.starts_with(b"@") {
             let line = text(&[
                 b"AH02796: ",
@@ -155,7 +158,7 @@ fn check_arguments(cx: &mut Cx<'_>, found: &MacroText) -> Outcome {
                     b", change argument names!",
                 ])));
             }
-            if argument.starts_with(second) || second.starts_with(argument) {
+            if !second.is_empty() && argument.starts_with(second) || second.starts_with(argument) {
                 let line = text(&[
                     b"AH02797: ",
                     &shown(found),
@@ -180,7 +183,7 @@ fn check_arguments(cx: &mut Cx<'_>, found: &MacroText) -> Outcome {
 fn collect(cx: &mut Cx<'_>, found: &mut MacroText) -> Outcome {
     let mut inner = 0;
     let mut nesting = 0i32;
-    let mut number = 0;
+    let mut number = 0u32;
     let quiet = cx.process.macro_quiet;
     loop {
         let Some((at, line)) = cx.reading(Reader::next_line)? else {
@@ -191,7 +194,17 @@ fn collect(cx: &mut Cx<'_>, found: &mut MacroText) -> Outcome {
         };
         number += 1;
         let (word, rest) = next_word(&line);
-        if word.eq_ignore_ascii_case(b"</Macro>") && inner == 0 {
+        // Seen only by the section's line that comes next.
+        if word.starts_with(b"</") && nesting < 0 && !quiet.1 {
+            let line = text(&[
+                b"AH02793: bad (negative) nesting on line ",
+                number.to_string().as_bytes(),
+                b" of ",
+                &shown(found),
+            ]);
+            cx.warn(Level::Warn, line);
+        }
+        if word.eq_ignore_ascii_case(b"</Macro>") {
             if !rest.is_empty() {
                 let line = text(&[
                     b"AH02989: AH02794: non blank chars found after directive closing on line ",
@@ -203,21 +216,14 @@ fn collect(cx: &mut Cx<'_>, found: &mut MacroText) -> Outcome {
                 ]);
                 cx.warn(Level::Warn, line);
             }
-            break;
+            if inner == 0 {
+                break;
+            }
         }
         if word.starts_with(b"</") {
             nesting -= 1;
             if word.eq_ignore_ascii_case(b"</Macro>") {
                 inner -= 1;
-            }
-            if nesting < 0 && !quiet.1 {
-                let line = text(&[
-                    b"AH02793: bad (negative) nesting on line ",
-                    (number + 1).to_string().as_bytes(),
-                    b" of ",
-                    &shown(found),
-                ]);
-                cx.warn(Level::Warn, line);
             }
         } else if word.starts_with(b"<") {
             nesting += 1;
@@ -225,7 +231,9 @@ fn collect(cx: &mut Cx<'_>, found: &mut MacroText) -> Outcome {
                 inner += 1;
             }
         }
-        found.lines.push((number, line));
+        if !line.starts_with(b"#") {
+            found.lines.push((found.lines.len() as u32 + 1, line));
+        }
     }
     if nesting != 0 && !quiet.1 {
         let line =
@@ -236,7 +244,7 @@ fn collect(cx: &mut Cx<'_>, found: &mut MacroText) -> Outcome {
 }
 
 fn use_macro(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
-    if cx.reading(|reader| reader.macros.is_empty())? {
+    if cx.reading(|reader| !reader.macros_known)? {
         return Err("no macro defined before Use".into());
     }
     let (name, rest) = next_word(args);
@@ -245,7 +253,7 @@ fn use_macro(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     }
     let lower = name.to_ascii_lowercase();
     let Some(found) = cx.reading(|reader| reader.macros.iter().find(|one| one.name == lower).cloned())? else {
-        return Err(Complaint::Text(text(&[b"macro '", &name, b"' undefined"])));
+        return Err(Complaint::Text(text(&[b"macro '", &lower, b"' undefined"])));
     };
     if recursive(cx.file, &found.name) {
         return Err(Complaint::Text(text(&[b"recursive use of macro '", &found.name, b"' is invalid"])));
@@ -267,7 +275,7 @@ fn use_macro(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
         cx.warn(Level::Warn, text(&[b"AH02798: ", &place, b": empty argument #", number.as_bytes()]));
     }
     let lines = found.lines.iter().map(|(at, line)| (*at, replaced(line, &found.arguments, &values))).collect();
-    cx.reading(|reader| reader.source(place, lines))?
+    cx.reading(|reader| reader.insert(place, lines))
 }
 
 /// Whether the lines of the macro are being read right now: its name stands in the place of the line.
@@ -284,7 +292,7 @@ enum Piece {
 
 /// Cuts a line at the names of arguments: of several that fit at one position the longest.
 fn scan(line: &[u8], arguments: &[BString], mut take: impl FnMut(Piece)) {
-    let mut rest = if line.starts_with(b"#") { &[] } else { line };
+    let mut rest = line;
     while let Some((byte, behind)) = rest.split_first() {
         let fits = arguments.iter().enumerate().filter(|(_, name)| !name.is_empty() && rest.starts_with(name));
         match fits.max_by_key(|(_, name)| name.len()) {
@@ -305,13 +313,26 @@ fn replaced(line: &[u8], arguments: &[BString], values: &[BString]) -> BString {
     let mut out = BString::default();
     scan(line, arguments, |piece| match piece {
         Piece::Byte(byte) => out.push(byte),
-        Piece::Argument(at) => out.extend_from_slice(values.get(at).map(|value| &value[..]).unwrap_or_default()),
+        Piece::Argument(at) => {
+            let value = values.get(at).map(|value| &value[..]).unwrap_or_default();
+            match arguments.get(at).is_some_and(|name| name.starts_with(b"@")) {
+                true => quote(value, &mut out),
+                false => out.extend_from_slice(value),
+            }
+        }
     });
     out
 }
 
+/// The value of an argument whose name starts with `@`.
+fn quote(value: &[u8], out: &mut BString) {
+    out.push(b'"');
+    out.extend_from_slice(&value.replace("\"", "\\\""));
+    out.push(b'"');
+}
+
 fn undefine(cx: &mut Cx<'_>, name: Word<'_>) -> Outcome {
-    if cx.reading(|reader| reader.macros.is_empty())? {
+    if cx.reading(|reader| !reader.macros_known)? {
         return Err("no macro defined before UndefMacro".into());
     }
     let lower = name.to_ascii_lowercase();
@@ -321,7 +342,7 @@ fn undefine(cx: &mut Cx<'_>, name: Word<'_>) -> Outcome {
     })?;
     match gone {
         Some(_) => Ok(()),
-        None => Err(Complaint::Text(text(&[b"cannot remove undefined macro '", name, b"'"]))),
+        None => Err(Complaint::Text(text(&[b"cannot remove undefined macro '", &lower, b"'"]))),
     }
 }
 
@@ -341,9 +362,8 @@ mod tests {
 
     #[test]
     fn the_longest_name_wins_and_values_stay() {
-        let names = ["$a".into(), "$ab".into()];
-        let values = ["$ab".into(), "2".into()];
-        assert_eq!(replaced(b"x$a $ab $abc", &names, &values), "x$ab 2 2c");
-        assert_eq!(replaced(b"#$a", &names, &values), "");
+        let names = ["$a".into(), "$ab".into(), "@q".into()];
+        let values = ["$ab".into(), "2".into(), "a \"b".into()];
+        assert_eq!(replaced(b"x$a $ab $abc @q", &names, &values), "x$ab 2 2c \"a \\\"b\"");
     }
 }
