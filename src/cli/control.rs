@@ -23,8 +23,11 @@ pub(super) fn pid_file(process: &Process) -> PathBuf {
     process.server_root.join(path.to_path_lossy())
 }
 
+/// The pid file is there, but of no use.
+struct Unusable;
+
 /// The running server's process id.
-fn running(process: &Process) -> Result<Option<i32>, String> {
+fn running(process: &Process) -> Result<Option<i32>, Unusable> {
     let path = pid_file(process);
     match pidfile::read(&path) {
         Ok(Recorded::Process(pid)) => {
@@ -32,11 +35,18 @@ fn running(process: &Process) -> Result<Option<i32>, String> {
             Ok(alive.then_some(pid))
         }
         Ok(Recorded::Missing) => Ok(None),
-        Ok(Recorded::Corrupted) | Err(_) => Err(format!(
-            "Error retrieving pid file {}\nRemove it before continuing if it is corrupted.",
-            path.display()
-        )),
+        Ok(Recorded::Corrupted) | Err(_) => Err(Unusable),
     }
+}
+
+fn unusable(process: &Process) -> ExitCode {
+    use crate::log::{Level, startup, startup_errno};
+    /// APR's general error.
+    const GENERAL: i32 = 20014;
+    let path = process.pid_file.as_ref().map_or(&b"/run/apache2.pid"[..], |path| path.as_bytes());
+    startup_errno(Level::Error, GENERAL, format_args!("AH00058: Error retrieving pid file {}", path.as_bstr()));
+    startup(Level::Error, format_args!("AH00059: Remove it before continuing if it is corrupted."));
+    ExitCode::FAILURE
 }
 
 fn say(text: &str) {
@@ -47,10 +57,7 @@ fn say(text: &str) {
 pub(super) fn signal(process: &Process, signal: Signal) -> Outcome {
     let found = match running(process) {
         Ok(found) => found,
-        Err(text) => {
-            crate::log::startup(crate::log::Level::Error, format_args!("{text}"));
-            return Outcome::Done(ExitCode::FAILURE);
-        }
+        Err(Unusable) => return Outcome::Done(unusable(process)),
     };
     let recorded = matches!(pidfile::read(&pid_file(process)), Ok(Recorded::Process(_)));
     let Some(pid) = found else {
@@ -86,7 +93,10 @@ pub(super) fn signal(process: &Process, signal: Signal) -> Outcome {
 
 /// Whether the server of this configuration runs: then a second is not started.
 pub(super) fn running_already(process: &Process) -> Option<ExitCode> {
-    let pid = running(process).ok().flatten()?;
+    let pid = match running(process) {
+        Ok(found) => found?,
+        Err(Unusable) => return Some(unusable(process)),
+    };
     if pid == std::process::id() as i32 {
         return None;
     }

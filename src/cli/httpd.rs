@@ -2,7 +2,7 @@
 
 use super::options::{Misused, Options, Show, Signal, usage};
 use super::{control, newcomer, report};
-use crate::config::{self, Configuration, Registered, Trouble, Warning, identity};
+use crate::config::{self, Configuration, Refused, Registered, Trouble, Warning, identity};
 use crate::http;
 use crate::log::{self, Level};
 use crate::module::{self, Chains, Module};
@@ -10,6 +10,7 @@ use crate::mpm::{self, Line, Listeners, Program, RunOptions, Service};
 use crate::request::Connection;
 use crate::server;
 use crate::{engine, engine::BoxFuture};
+use bstr::ByteSlice;
 use parking_lot::Mutex;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -72,7 +73,6 @@ struct Loaded {
     configuration: Configuration,
     chains: Chains,
     commands: config::Commands,
-    included: Vec<config::Included>,
     /// Warnings that were told to the terminal; the error log has them too, once it is open.
     told: Vec<Warning>,
 }
@@ -87,32 +87,38 @@ impl Command {
             before: self.options.before.clone(),
             after: self.options.after.clone(),
             defines: self.options.defines.clone(),
+            any_document_root: self.options.skip_root_check,
         }
     }
 
-    /// Reads and compiles, telling warnings on the way.
+    /// Reads and compiles, telling warnings on the way and printing the files when asked for.
     fn compile(&self) -> Result<Loaded, Trouble> {
         let registered: Vec<&'static dyn Registered> = module::registered(self.registry);
-        let mut tree = config::read(&self.request(), registered).map_err(|(trouble, warnings)| {
-            tell(&warnings);
-            trouble
+        let list = |included: &[config::Included]| {
+            if self.options.defines("DUMP_INCLUDES") {
+                let _ = report::includes(&mut io::stdout().lock(), included);
+            }
+        };
+        let tree = config::read(&self.request(), registered).map_err(|refused| {
+            list(&refused.included);
+            told(refused)
         })?;
-        let included = std::mem::take(&mut tree.included);
+        list(&tree.included);
         let commands = tree.commands.clone();
         let (chains, providers) = module::hooks(self.registry, &commands).compile();
-        let mut configuration = config::compile(tree, providers).map_err(|(trouble, warnings)| {
-            tell(&warnings);
-            trouble
-        })?;
+        let mut configuration = config::compile(tree, providers).map_err(told)?;
         let mut told = std::mem::take(&mut configuration.warnings);
-        if self.options.show.is_none() {
+        if matches!(self.options.show, None | Some(Show::Directives)) {
             told.extend(server::settle_names(&mut configuration));
         }
         tell(&told);
-        Ok(Loaded { configuration, chains, commands, included, told })
+        // What the level of the start kept from the terminal is no news for the log either.
+        told.retain(|warning| warning.module.is_empty() || log::process_allows(warning.level, warning.module));
+        Ok(Loaded { configuration, chains, commands, told })
     }
 
     fn run(mut self) -> ExitCode {
+        self.begin_log();
         let explicit = self.options.config_file.is_some() || self.options.server_root.is_some();
         if !explicit && self.options.signal.is_none() && !PathBuf::from(SERVER_ROOT).join(CONFIG_FILE).exists() {
             match newcomer::Home::make() {
@@ -126,9 +132,9 @@ impl Command {
                 if self.options.show == Some(Show::Settings) {
                     let _ = report::settings(&mut io::stdout().lock(), None);
                 }
-                let text = trouble.render(self.options.short_name());
-                let mut err = io::stderr().lock();
-                let _ = err.write_all(&text).and_then(|()| err.write_all(b"\n"));
+                for line in trouble.lines(self.options.short_name()) {
+                    log::startup(Level::Error, format_args!("{}", log::raw(&line)));
+                }
                 return FAILED;
             }
         };
@@ -136,7 +142,7 @@ impl Command {
             return code;
         }
         tell(&mpm::check(&loaded.configuration.process));
-        if self.options.configtest {
+        if self.options.configtest || self.options.dumps() {
             return self.check(loaded);
         }
         match self.options.signal {
@@ -152,6 +158,25 @@ impl Command {
         self.serve(loaded)
     }
 
+    /// `-e` and `-E`: what is told before the logs are open, and where.
+    fn begin_log(&self) {
+        let mut main = log::MainLog::default();
+        if let Some(level) = self.options.startup_level {
+            main.levels.get_or_insert_default().set_all(level);
+        }
+        if let Some(path) = &self.options.startup_log {
+            match log::open_file(&path.to_path_lossy(), 0o644) {
+                Ok(file) => main.target = log::Target::file(Arc::new(file)),
+                Err(error) => {
+                    let name = self.options.short_name();
+                    let text = format_args!("AH00086: {name}: could not open error log file {path}.");
+                    log::startup_errno(Level::Crit, error, text);
+                }
+            }
+        }
+        log::install(main);
+    }
+
     fn show(&self, loaded: &Loaded) -> Option<ExitCode> {
         let out = &mut io::stdout().lock();
         let printed = match self.options.show {
@@ -162,31 +187,20 @@ impl Command {
         Some(if printed.is_ok() { ExitCode::SUCCESS } else { FAILED })
     }
 
-    /// `-t` with its dumps.
+    /// `-t`, and the reports. The hosts are shown even of a configuration that is not sound.
     fn check(&self, loaded: Loaded) -> ExitCode {
         let out = &mut io::stdout().lock();
         let wants = |name: &str| self.options.defines(name);
-        let mut dumped = false;
-        let mut result = Ok(());
-        let mut dump = |wanted: bool, print: &mut dyn FnMut() -> io::Result<()>| {
-            if wanted && result.is_ok() {
-                dumped = true;
-                result = print();
-            }
-        };
-        let mut out = out;
-        dump(wants("DUMP_VHOSTS"), &mut || report::hosts(&mut out, &loaded.configuration));
-        dump(wants("DUMP_RUN_CFG"), &mut || report::run_settings(&mut out, &loaded.configuration));
-        dump(wants("DUMP_MODULES"), &mut || report::modules(&mut out, &loaded.commands));
-        dump(wants("DUMP_INCLUDES"), &mut || report::includes(&mut out, &loaded.included));
-        if result.is_err() {
+        if wants("DUMP_VHOSTS") && report::hosts(out, &loaded.configuration).is_err() || !sound(&loaded) {
             return FAILED;
         }
-        if !sound(&loaded) {
+        if wants("DUMP_RUN_CFG") && report::run_settings(out, &loaded.configuration).is_err()
+            || wants("DUMP_MODULES") && report::modules(out, &loaded.commands).is_err()
+        {
             return FAILED;
         }
-        if !dumped {
-            let _ = writeln!(io::stderr().lock(), "Syntax OK");
+        if !self.options.dumps() {
+            log::startup(Level::Notice, format_args!("Syntax OK"));
         }
         ExitCode::SUCCESS
     }
@@ -265,6 +279,12 @@ fn command_line(options: &Options) -> String {
 fn complain(text: &str) -> ExitCode {
     let _ = writeln!(io::stderr().lock(), "{text}");
     FAILED
+}
+
+/// What stopped the configuration; its warnings are told.
+fn told(refused: Refused) -> Trouble {
+    tell(&refused.warnings);
+    refused.trouble
 }
 
 fn tell(warnings: &[Warning]) {

@@ -61,6 +61,10 @@ impl Options {
     pub fn short_name(&self) -> &str {
         self.program.rsplit('/').next().unwrap_or(&self.program)
     }
+    /// Whether a report is asked for: it is printed, and nothing served, with and without `-t`.
+    pub fn dumps(&self) -> bool {
+        ["DUMP_VHOSTS", "DUMP_RUN_CFG", "DUMP_MODULES", "DUMP_INCLUDES"].iter().any(|name| self.defines(name))
+    }
     /// Whether `-D name` was given.
     pub fn defines(&self, name: &str) -> bool {
         self.defines.iter().any(|define| define == name)
@@ -80,10 +84,14 @@ impl Options {
             };
             for (at, &letter) in letters.iter().enumerate() {
                 let short = options.short_name().to_owned();
+                if letter == b'h' || letter == b'?' {
+                    return (options, Err(Misused(None)));
+                }
                 if WITH_VALUE.contains(&letter) {
                     let rest = letters.get(at + 1..).filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec);
                     let Some(value) = rest.or_else(|| words.next()) else {
-                        let text = format!("{short}: option requires an argument -- {}", char::from(letter));
+                        let what = if letter == b'k' { "illegal option" } else { "option requires an argument" };
+                        let text = format!("{short}: {what} -- {}", char::from(letter));
                         return (options, Err(Misused(Some(text))));
                     };
                     if letter != b'k' {
@@ -95,12 +103,16 @@ impl Options {
                     }
                     break;
                 }
-                if !WITHOUT_VALUE.contains(&letter) || letter == b'h' {
+                if !WITHOUT_VALUE.contains(&letter) {
                     let text = format!("{short}: illegal option -- {}", char::from(letter));
-                    return (options, Err(Misused((letter != b'h').then_some(text))));
+                    return (options, Err(Misused(Some(text))));
                 }
                 options.rewritten.push(BString::from([b'-', letter]));
                 options.switch(letter);
+                // These print at once; what stands behind them is not looked at.
+                if matches!(options.show, Some(Show::Version | Show::Modules)) {
+                    return (options, Ok(()));
+                }
             }
         }
         (options, Ok(()))
@@ -220,7 +232,10 @@ mod tests {
         assert_eq!(complaint(&["-z"]), Some(Some("httpd: illegal option -- z".into())));
         assert_eq!(complaint(&["-D"]), Some(Some("httpd: option requires an argument -- D".into())));
         assert_eq!(complaint(&["-k", "foo"]), Some(Some("httpd: illegal option -- k".into())));
+        assert_eq!(complaint(&["-k"]), Some(Some("httpd: illegal option -- k".into())));
         assert_eq!(complaint(&["-h"]), Some(None));
+        assert_eq!(complaint(&["-?"]), Some(None));
+        assert_eq!(complaint(&["-v", "-z"]), None);
         assert_eq!(complaint(&["word"]), Some(None));
     }
 }

@@ -143,7 +143,11 @@ pub fn run_settings(out: &mut dyn Write, configuration: &Configuration) -> io::R
     let log = main.error_log.as_ref().map_or(&b"logs/error_log"[..], |log| log.as_bytes());
     writeln!(out, "Main ErrorLog: \"{}\"", below_root(configuration, log))?;
     let runtime = process.runtime_dir.as_ref().unwrap_or(&process.server_root);
-    writeln!(out, "Mutex default: dir=\"{}/\" mechanism=default ", runtime.display())?;
+    let mutex = process.mutex.as_ref();
+    let dir = mutex.and_then(|mutex| mutex.dir.clone()).unwrap_or_else(|| format!("{}/", runtime.display()).into());
+    let mechanism = mutex.map_or(&b"default"[..], |mutex| &mutex.mechanism).as_bstr();
+    let omit = if mutex.is_some_and(|mutex| mutex.omit_pid) { "[OmitPid]" } else { "" };
+    writeln!(out, "Mutex default: dir=\"{dir}\" mechanism={mechanism} {omit}")?;
     writeln!(out, "Mutex watchdog-callback: using_defaults")?;
     if matches!(process.mpm, Some(MpmKind::Prefork | MpmKind::Worker)) {
         writeln!(out, "Mutex mpm-accept: using_defaults")?;
@@ -156,14 +160,13 @@ pub fn run_settings(out: &mut dyn Write, configuration: &Configuration) -> io::R
             None => writeln!(out, "Define: {name}")?,
         }
     }
-    let user = process.user.clone().unwrap_or_else(|| "www-data".into());
-    let group = process.group.clone().unwrap_or_else(|| "www-data".into());
-    writeln!(out, "User: name=\"{user}\" id={}", mpm::user_id(user.as_bstr()).map_or(-1, |id| i64::from(id.as_raw())))?;
-    writeln!(
-        out,
-        "Group: name=\"{group}\" id={}",
-        mpm::group_id(group.as_bstr()).map_or(-1, |id| i64::from(id.as_raw()))
-    )
+    // Nobody, where no directive names one.
+    let user = process.user.clone().unwrap_or_else(|| "#-1".into());
+    let group = process.group.clone().unwrap_or_else(|| "#-1".into());
+    let id = mpm::user_id(user.as_bstr()).map_or(u32::MAX, |id| id.as_raw());
+    writeln!(out, "User: name=\"{user}\" id={id}")?;
+    let id = mpm::group_id(group.as_bstr()).map_or(u32::MAX, |id| id.as_raw());
+    writeln!(out, "Group: name=\"{group}\" id={id}")
 }
 
 /// DocumentRoot where none is configured.
@@ -191,9 +194,7 @@ pub fn includes(out: &mut dyn Write, included: &[Included]) -> io::Result<()> {
 pub fn hosts(out: &mut dyn Write, configuration: &Configuration) -> io::Result<()> {
     writeln!(out, "VirtualHost configuration:")?;
     let table = Table::of(configuration);
-    let own = table.order.iter().filter(|(ip, _)| ip.is_some());
-    let any = table.order.iter().filter(|(ip, _)| ip.is_none());
-    for key in own.chain(any) {
+    for key in &in_buckets(configuration) {
         let Some(chain) = table.chain(*key) else { continue };
         let (ip, port) = key;
         let address = match ip {
@@ -209,7 +210,6 @@ pub fn hosts(out: &mut dyn Write, configuration: &Configuration) -> io::Result<(
             [] => {}
             [only] => {
                 writeln!(out, "{address:<22} {} ({}:{})", shown_name(only), only.defined_file, only.defined_line)?;
-                aliases(out, only)?;
             }
             [first, ..] => {
                 writeln!(out, "{address:<22} is a NameVirtualHost")?;
@@ -230,6 +230,34 @@ pub fn hosts(out: &mut dyn Write, configuration: &Configuration) -> io::Result<(
         }
     }
     Ok(())
+}
+
+/// Addresses in the order of Apache's table: by bucket, those for any address last. In a bucket the newest comes first,
+/// and hosts come in from the last to the first.
+fn in_buckets(configuration: &Configuration) -> Vec<(Option<IpAddr>, u16)> {
+    let bucket = |key: &(Option<IpAddr>, u16)| {
+        let last = match key.0 {
+            Some(IpAddr::V4(ip)) => ip.octets(),
+            Some(IpAddr::V6(ip)) => {
+                let [.., a, b, c, d] = ip.octets();
+                [a, b, c, d]
+            }
+            None => return u32::MAX,
+        };
+        let word = u32::from_le_bytes(last);
+        let word = word ^ (word >> 16);
+        (word ^ (word >> 8)) & 0xff
+    };
+    let mut keys: Vec<(Option<IpAddr>, u16)> = Vec::new();
+    for address in configuration.servers.iter().skip(1).rev().flat_map(|server| &server.addresses) {
+        let key = (address.ip.map(|ip| ip.to_canonical()), address.port);
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys.reverse();
+    keys.sort_by_key(bucket);
+    keys
 }
 
 fn shown_name(server: &Server) -> String {

@@ -1,15 +1,14 @@
 //! From the tree to the immutable configuration: setters run, virtual hosts merged over the main server.
 
 use super::{
-    At, Complaint, Configuration, CoreServer, Inner, Pattern, Permit, Place, Providers, Server, SettingsVec, Tree,
-    Trouble, Walker, Warning,
+    At, Complaint, Configuration, CoreServer, Inner, Pattern, Permit, Place, Providers, Refused, Server, SettingsVec,
+    Tree, Trouble, Walker,
 };
 use std::sync::Arc;
 
-/// Runs the tree's setters and settles what they left. Warnings gathered until a failure are in the second part of the
-/// error.
-pub fn compile(tree: Tree, providers: Providers) -> Result<Configuration, (Trouble, Vec<Warning>)> {
-    let Tree { nodes, commands, mut process, mut warnings, .. } = tree;
+/// Runs the tree's setters and settles what they left.
+pub fn compile(tree: Tree, providers: Providers) -> Result<Configuration, Refused> {
+    let Tree { nodes, commands, mut process, mut warnings, included } = tree;
     let mut main = Server::default();
     let mut defaults = SettingsVec::default();
     let mut hosts = Vec::new();
@@ -26,7 +25,7 @@ pub fn compile(tree: Tree, providers: Providers) -> Result<Configuration, (Troub
         warnings: &mut warnings,
     };
     if let Err(complaint) = walker.run(&nodes, &[], inner, &mut hosts) {
-        return Err((trouble(complaint), warnings));
+        return Err(Refused { trouble: trouble(complaint), warnings, included });
     }
     main.defaults = defaults;
     let kinds = commands.kinds();
@@ -88,7 +87,7 @@ pub fn load(
     request: &super::Request,
     registry: Vec<&'static dyn super::Registered>,
     providers: impl FnOnce(&super::Commands) -> Providers,
-) -> Result<Arc<Configuration>, (Trouble, Vec<Warning>)> {
+) -> Result<Arc<Configuration>, Refused> {
     let tree = super::read(request, registry)?;
     let providers = providers(&tree.commands);
     compile(tree, providers).map(Arc::new)

@@ -165,7 +165,7 @@ impl Cx<'_> {
     /// Refuses the directive where only some methods are configured.
     pub fn forbid_in_limit(&self) -> Outcome {
         match self.limited {
-            u64::MAX => Ok(()),
+            u64::MAX if !self.around.iter().any(|name| name.starts_with("<Require")) => Ok(()),
             _ => Err(format!("{} cannot occur within <Limit> or <LimitExcept> section", self.shown()).into()),
         }
     }

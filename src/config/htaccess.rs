@@ -188,8 +188,8 @@ mod tests {
             before: vec!["LoadModule mpm_event_module mod_mpm_event.so".into()],
             ..Request::default()
         };
-        let tree = crate::config::read(&request, registered(REGISTRY)).map_err(|(trouble, _)| trouble).unwrap();
-        crate::config::compile(tree, Providers::default()).map_err(|(trouble, _)| trouble).unwrap()
+        let tree = crate::config::read(&request, registered(REGISTRY)).map_err(|refused| refused.trouble).unwrap();
+        crate::config::compile(tree, Providers::default()).map_err(|refused| refused.trouble).unwrap()
     }
 
     fn look(configuration: &Configuration, dir: &std::path::Path, permit: &Permit) -> Option<Arc<Parsed>> {

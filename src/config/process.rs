@@ -25,6 +25,14 @@ pub enum MpmKind {
     Event,
 }
 
+/// What `Mutex` says of locks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mutex {
+    pub dir: Option<BString>,
+    pub mechanism: BString,
+    pub omit_pid: bool,
+}
+
 /// Numbers of the MPM directives as written; None where not set. The MPM applies defaults and clipping.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MpmNumbers {
@@ -68,6 +76,10 @@ pub struct Process {
     pub defer_accept: Option<u32>,
     /// RegexDefaultOptions.
     pub regex_flags: crate::sys::regex::Flags,
+    /// Document roots need not exist (`-T`).
+    pub any_document_root: bool,
+    /// The last `Mutex` for all locks, for reports.
+    pub mutex: Option<Mutex>,
     /// Which warnings of macros are not wanted: empty arguments, bad nesting.
     pub macro_quiet: (bool, bool),
     /// Names given with `-D` and by `Define NAME`, with their values, in order.
@@ -101,6 +113,8 @@ impl Default for Process {
             suexec: false,
             defer_accept: None,
             regex_flags: crate::sys::regex::Flags::default(),
+            any_document_root: false,
+            mutex: None,
             macro_quiet: (false, false),
             defines: Vec::new(),
             loaded: Vec::new(),

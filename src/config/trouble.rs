@@ -24,6 +24,14 @@ pub enum Trouble {
     Fatal { tag: &'static str, named: bool, text: BString },
 }
 
+/// A configuration that was not accepted, with what was found until then.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    pub trouble: Trouble,
+    pub warnings: Vec<super::Warning>,
+    pub included: Vec<super::Included>,
+}
+
 impl Trouble {
     /// What goes to standard error, without the last line end. `program` is the name it was started by, without
     /// directories.

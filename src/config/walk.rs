@@ -131,7 +131,7 @@ impl<'a> Walker<'a> {
         path: &Option<BString>,
         limited: u64,
     ) -> Outcome {
-        if !self.permitted(row.directive, place) {
+        if !self.permitted(row.directive, place) || (required(around) && !OF_AUTHORIZATION.allows(row.directive)) {
             let name = row.directive.name;
             let text = match around.last() {
                 Some(section) => format!("{name} not allowed in {} context", super::shown(section)),
@@ -181,6 +181,19 @@ impl<'a> Walker<'a> {
         }
     }
 }
+
+/// Whether the innermost section but `<Limit>` is one of requirements.
+fn required(around: &[&str]) -> bool {
+    around.iter().rev().any(|name| name.starts_with("<Require"))
+}
+
+/// What may stand within `<RequireAll>` and its kin.
+const OF_AUTHORIZATION: Permit = Permit {
+    overrides: Override::AUTH_CONFIG,
+    options: 0,
+    list: None,
+    nonfatal: super::Nonfatal { overridden: false, unknown: false },
+};
 
 /// Apache's text for a name that no module knows.
 pub fn unknown_text(name: &[u8]) -> BString {

@@ -165,6 +165,7 @@ pub fn emit_bare(target: &Target, line: &Line<'_>) {
             scratch.line.extend_from_slice(b": ");
         }
         escape_text(&mut scratch.line, &scratch.text);
+        scratch.line.truncate(LINE_LIMIT);
         target.write(line.level, &mut scratch.line);
     });
 }

@@ -51,6 +51,13 @@ pub fn process_errno(level: Level, module: &str, error: impl Cause, message: fmt
     with_main(|main| emit(&main.target, main.format.as_deref(), &NoScope, &line));
 }
 
+/// A line of the process whatever the levels: the caller has looked at others.
+#[track_caller]
+pub fn process_always(level: Level, module: &str, message: fmt::Arguments<'_>) {
+    let line = Line { level, module, errno: 0, source: Some(Location::caller()), message };
+    with_main(|main| emit(&main.target, main.format.as_deref(), &NoScope, &line));
+}
+
 /// A bare line, as start-up complaints are (`AH00558: apache2: Could not reliably ...`): to the terminal before the
 /// logs are open, to the main error log afterwards.
 pub fn startup(level: Level, message: fmt::Arguments<'_>) {

@@ -138,7 +138,7 @@ fn bind(listen: &Listen, shape: &Shape<'_>, warn: &mut Vec<Line>) -> Result<Boun
 fn make(listen: &Listen, address: SocketAddr, shape: &Shape<'_>, warn: &mut Vec<Line>) -> Result<Bound, Line> {
     let failed = |tag: &str, what: String| {
         let tag = tag.to_owned();
-        move |error: io::Error| Line::core(Level::Crit, &error, format!("{tag}: {what}"))
+        move |error: io::Error| Line { module: "", ..Line::core(Level::Crit, &error, format!("{tag}: {what}")) }
     };
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
         .map_err(failed("AH00078", format!("alloc_listener: failed to get a socket for {}", address.ip())))?;

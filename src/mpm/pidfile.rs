@@ -42,7 +42,8 @@ pub fn write(path: &Path, pid: i32) -> (Option<Line>, Result<(), Line>) {
         Line { level: Level::Warn, module: "core", errno: 0, text: text.into() }
     });
     let mut temporary = path.as_os_str().to_os_string();
-    temporary.push(format!(".{pid}"));
+    // As mkstemp names them; the parent is the only one to write here.
+    temporary.push(format!(".{:06}", pid % 1_000_000));
     let temporary = Path::new(&temporary);
     let written = (|| {
         use std::os::unix::fs::OpenOptionsExt;

@@ -16,7 +16,7 @@ fn definitions_and_uses() {
         "<Macro M $a $ab>\nFoo$ab$a\n</Macro>\nUse M 1 2",
         "<Macro M $a>\nServerAdmin x\n</Macro>\nUse M 1",
         "<Macro M a>\nFooa\n</Macro>\nUse M 1",
-        "<Macro M @a %b $c>\nFoo@a%b$c\n</Macro>\nUse M \"1\\\"\" 2\\ 3\\",
+        "<Macro M @a %b $c>\nFoo@a%b$c\n</Macro>\nUse M \"1\\\"\" 2\\ 3",
         "<Macro M a \"\">\nFoo\n</Macro>\nUse M",
         "<Macro M>\n<IfDefine NOPE>\n</Macro>\nUse M\nFoo\n</IfDefine>\nBar\n",
         "<Macro M>\n<Directory /x>\nRequire all granted\n</Macro>\nUse M\n</Directory>\nFoo\n",

@@ -7,6 +7,7 @@ use crate::config::*;
 use crate::log::Level;
 use crate::module::{Linked, Module};
 use bstr::{BString, ByteSlice};
+use std::io::Read;
 use std::path::Path;
 
 pub static MODULE: Module = Module {
@@ -53,6 +54,19 @@ fn unopenable(path: &Path, argument: &[u8]) -> Option<Complaint> {
     Some(text.into())
 }
 
+/// What the dynamic loader would say of a file that is no library.
+fn unloadable(path: &Path, argument: &[u8]) -> Option<Complaint> {
+    let mut head = Vec::new();
+    let file = std::fs::File::open(path).ok()?;
+    file.take(64).read_to_end(&mut head).ok()?;
+    let why = match head.starts_with(b"\x7fELF") {
+        true => return None,
+        false if head.len() < 64 => "file too short",
+        false => "invalid ELF header",
+    };
+    Some(format!("Cannot load {} into server: {}: {why}", argument.as_bstr(), path.display()).into())
+}
+
 fn load_module(cx: &mut Cx<'_>, ident: Word<'_>, file: Word<'_>) -> Outcome {
     let path = cx.server_root_relative(file);
     let (file_at, line) = (BString::from(cx.file), cx.line);
@@ -80,6 +94,9 @@ fn load_module(cx: &mut Cx<'_>, ident: Word<'_>, file: Word<'_>) -> Outcome {
         if let Some(complaint) = unopenable(&path, file) {
             return Err(complaint);
         }
+        if let Some(complaint) = unloadable(&path, file) {
+            return Err(complaint);
+        }
         // The file of one of our own modules, under another's name; or nothing that we have.
         let ours = cx.reading(|reader| reader.registry.iter().any(|m| m.file_name().as_bytes() == base))?;
         let shown = path.display();
@@ -95,6 +112,7 @@ fn load_module(cx: &mut Cx<'_>, ident: Word<'_>, file: Word<'_>) -> Outcome {
         .into());
     };
     cx.process.loaded.push((module.ident(), false));
+    cx.warn(Level::Debug, format!("AH01575: loaded module {ident} from {}", path.display()));
     cx.reading(|reader| reader.commands.add(module))
 }
 

@@ -72,6 +72,15 @@ fn read_timeout(cx: &mut Cx<'_>, arguments: &BStr) -> Outcome {
 }
 
 fn number(text: &[u8]) -> Result<u32, String> {
+    let digits = text.iter().skip(usize::from(text.starts_with(b"-") || text.starts_with(b"+")));
+    let digits = digits.take_while(|byte| byte.is_ascii_digit()).count();
+    if digits > 0 {
+        let end = text.len() - text.trim_start_with(|c| c == '-' || c == '+').len() + digits;
+        let rest = text.get(end..).unwrap_or_default();
+        if !rest.is_empty() {
+            return Err(format!("Cannot parse '{}'", rest.as_bstr()));
+        }
+    }
     let value = text.to_str().ok().and_then(|text| text.parse::<i64>().ok());
     match value {
         None => Err(format!("Value '{}' not numerical", text.as_bstr())),

@@ -342,6 +342,15 @@ fn level(word: &[u8], prefix: &str) -> Result<Level, Complaint> {
     })
 }
 
+/// Tells at once what the levels that the server has until now let through.
+fn told(cx: &Cx<'_>, level: Level, text: std::fmt::Arguments<'_>) {
+    let allowed =
+        cx.server.levels.as_ref().is_some_and(|levels| crate::log::allowed(level, "core", None, Some(levels)));
+    if allowed && cx.place != Place::Htaccess {
+        crate::log::process_always(level, "core", text);
+    }
+}
+
 fn log_level(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
     let (module, level) = match word.find_byte(b':') {
         None => (None, level(word, "")?),
@@ -352,21 +361,27 @@ fn log_level(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
             }
             let level = level(keyword, &format!("{name}:{}: ", keyword.as_bstr()))?;
             let ident = [name.as_bytes(), b"_module"].concat();
-            let module = cx.commands.module(name).or_else(|| cx.commands.module(&ident));
+            let module = cx.commands.module(name).or_else(|| {
+                let text = format_args!("Cannot find module '{name}', trying '{name}_module'");
+                told(cx, Level::Trace6, text);
+                cx.commands.module(&ident)
+            });
             let Some(module) = module else {
                 return Err(Complaint::Text([b"Cannot find module ", name.as_bytes()].concat().trim_end().into()));
             };
-            (Some(module.log_name()), level)
+            (Some(module), level)
         }
     };
     let set = |levels: &mut crate::log::Levels| match module {
         None => levels.set_all(level),
-        Some(module) => levels.set_module(module, level),
+        Some(module) => levels.set_module(module.log_name(), level),
     };
     match cx.place {
         Place::Main | Place::VirtualHost => set(cx.server.levels.get_or_insert_default()),
         Place::Section | Place::Htaccess => set(cx.dir::<CoreDir>().levels.get_or_insert_default()),
     }
+    let shown = module.map_or_else(|| "all modules".to_owned(), |module| format!("module {}", module.name()));
+    told(cx, Level::Trace3, format_args!("Setting LogLevel for {shown} to {}", level.name()));
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::atoi;
 use crate::config::*;
 use crate::request::MethodNumber;
 use crate::sys::regex::{self, Flags};
-use bstr::{BStr, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     take1(
@@ -133,7 +133,9 @@ fn mutex(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
         }
         _ => return Err(format!("Invalid Mutex argument {mechanism} ({MECHANISMS})").into()),
     }
-    let named: Vec<_> = httpd_conf::words(rest).filter(|word| !word.eq_ignore_ascii_case(b"OmitPID")).collect();
+    let omits = |word: &BStr| word.eq_ignore_ascii_case(b"OmitPID");
+    let omit = httpd_conf::words(rest).any(|word| omits(&word));
+    let named: Vec<_> = httpd_conf::words(rest).filter(|word| !omits(word)).collect();
     // The last one is looked at first.
     let known = |word: &BStr| MUTEXES.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
     if let Some(word) = named.iter().rev().find(|word| !known(word)) {
@@ -142,6 +144,13 @@ fn mutex(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     if named.is_empty() && name.eq_ignore_ascii_case(b"none") {
         return Err("None is not allowed for mutex type default".into());
     }
+    let kind = match name.to_ascii_lowercase().as_slice() {
+        b"file" => "fcntl".into(),
+        b"sem" => "posixsem".into(),
+        kind => BString::from(kind),
+    };
+    let dir = file.map(|dir| <[u8]>::from_path(&cx.server_root_relative(dir)).unwrap_or_default().into());
+    cx.process.mutex = Some(Mutex { dir, mechanism: kind, omit_pid: omit });
     Ok(())
 }
 

@@ -72,10 +72,10 @@ fn document_root(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
     while root.len() > 1 && root.ends_with(b"/") {
         root.pop();
     }
-    if !path.is_dir() {
+    if !cx.process.any_document_root && !path.is_dir() {
         if cx.place == Place::Main {
             return Err(Complaint::Text(
-                [b"DocumentRoot '", word.as_bytes(), b"' is not a directory, or is not readable"].concat().into(),
+                [b"DocumentRoot '", root.as_slice(), b"' is not a directory, or is not readable"].concat().into(),
             ));
         }
         let text = [b"AH00112: Warning: DocumentRoot [", root.as_slice(), b"] does not exist"].concat();
