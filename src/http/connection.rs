@@ -149,6 +149,10 @@ async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'st
         let mut r = pool::request(connection, configuration, server::defaults(connection.base));
         // httpd looks for empty lines before a pipelined request, and its count (`%I`) has what it looked at twice.
         r.wire_in += input.unread().len().min(2) as u64;
+        if connection.keepalives.load(Ordering::Relaxed) > 0 && !skip_blank_lines(&mut input) {
+            pool::keep_request(r);
+            return Next::Close { linger: false };
+        }
         let read = read_head(&mut input, &mut r, &limits, &reading).await;
         r.wire_in += input.take_count();
         let outcome = match read {
@@ -215,6 +219,18 @@ enum Head {
     Good,
     /// Answer with this page and close.
     Bad(Status),
+}
+
+/// Takes empty lines off the input between two requests. False: there are too many.
+fn skip_blank_lines(input: &mut Input) -> bool {
+    for _ in 0..head::BLANK_LINES {
+        match input.unread() {
+            [b'\r', b'\n', ..] => input.consume(2),
+            [b'\n', ..] => input.consume(1),
+            _ => return true,
+        }
+    }
+    !input.unread().starts_with(b"\r\n")
 }
 
 async fn read_head(input: &mut Input, r: &mut Request, limits: &Limits, reading: &ReadLimits) -> Head {
@@ -292,11 +308,16 @@ async fn answer(
         Err(status) => Err(status),
     };
     if let Err(status) = cut {
+        if status == Status::RANGE_NOT_SATISFIABLE {
+            // Apache has begun a response by then, and counts this one as its second.
+            r.connection.keepalives.fetch_add(1, Ordering::Relaxed);
+        }
         r.body_out = Body::Empty;
         server::die(r, status).await;
         manner.late = true;
     }
-    let mut keep = send::respond(r, stream, manner).await;
+    // After a head that is refused nothing more is read, whether the response says so or not.
+    let mut keep = send::respond(r, stream, manner).await && checked.is_ok();
     if keep && let Some(incoming) = &incoming {
         keep = incoming.finished() || !r.expecting_continue && incoming.discard(r).await;
     }

@@ -43,8 +43,8 @@ pub enum Step {
     Bad(Status),
 }
 
-/// Blank lines that may precede a request when fields are not limited.
-const BLANK_LINES: usize = 10;
+/// Blank lines that may precede a request.
+pub const BLANK_LINES: usize = 10;
 
 /// The line-by-line parser of one head.
 #[derive(Debug, Default)]
@@ -99,8 +99,7 @@ impl Parser {
     fn first_line(&mut self, line: &[u8], r: &mut Request, limits: &Limits) -> Step {
         if line.is_empty() {
             self.blank += 1;
-            let most = if limits.fields == 0 { BLANK_LINES } else { limits.fields };
-            return if self.blank > most { self.malformed(line, r, limits) } else { Step::More };
+            return if self.blank > BLANK_LINES { self.malformed(line, r, limits) } else { Step::More };
         }
         self.in_fields = true;
         match request_line::parse(line, r, &limits.options) {

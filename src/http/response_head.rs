@@ -98,6 +98,7 @@ pub fn write(r: &mut Request, out: &mut Vec<u8>, close: bool, late: bool) -> Del
     if !r.env.is_empty() {
         if r.env.contains("force-no-vary") {
             r.headers_out.unset("Vary");
+            r.version = Version::V1_0;
             r.env.set("force-response-1.0", "1");
         }
         if r.env.contains("downgrade-1.0") && r.version > Version::V1_0 {

@@ -140,8 +140,7 @@ fn explain(r: &Request, status: Status, out: &mut Vec<u8>) {
                 return put(&[notes(), b"</p>\n"]);
             }
             put(&[b"<p>The server encountered an internal error or\nmisconfiguration and was unable to complete\nyour request.</p>\n"]);
-            let admin = r.server.admin.as_ref().map_or(b"[no address given]".as_slice(), |admin| admin.as_bytes());
-            put(&[b"<p>Please contact the server administrator at \n ", &escape::html(admin)]);
+            put(&[b"<p>Please contact the server administrator at \n ", &escape::html(name::server_admin(r))]);
             put(&[b" to inform them of the time this error occurred,\n and the actions you performed just before this error.</p>\n"]);
             put(&[b"<p>More information about this error may be available\nin the server error log.</p>\n"]);
         }
@@ -191,15 +190,16 @@ pub fn signature(prefix: &str, r: &Request) -> BString {
     for part in [prefix.as_bytes(), b"<address>", identity::server_banner().as_bytes(), b" Server at "] {
         out.extend_from_slice(part);
     }
-    match r.server.admin.as_ref().filter(|_| kind == Signature::EMail) {
-        Some(admin) => {
+    match kind {
+        Signature::EMail => {
+            let admin = name::server_admin(r);
             let scheme: &[u8] =
                 if admin.find_byte(b':').is_some() || admin.starts_with(b"/") { b"" } else { b"mailto:" };
             for part in [b"<a href=\"", scheme, &escape::html(admin), b"\">", &host, b"</a>"] {
                 out.extend_from_slice(part);
             }
         }
-        None => out.extend_from_slice(&host),
+        _ => out.extend_from_slice(&host),
     }
     out.extend_from_slice(format!(" Port {}</address>\n", name::server_port(r)).as_bytes());
     out.into()

@@ -323,7 +323,7 @@ fn plain_variable(out: &mut BString, r: &Request, variable: Variable) {
         Variable::RemoteIdent => {}
         Variable::ServerName => out.extend_from_slice(&server_name(r)),
         Variable::ServerPort => drop(write!(out, "{}", server_port(r))),
-        Variable::ServerAdmin => out.extend(optional(&r.server.admin).iter()),
+        Variable::ServerAdmin => out.extend_from_slice(super::name::server_admin(r)),
         Variable::ServerProtocol => out.extend_from_slice(&r.protocol),
         Variable::DocumentRoot => out.extend_from_slice(&root()),
         Variable::AuthType => out.extend(optional(&r.auth_type).iter()),

@@ -19,7 +19,8 @@ pub fn settle_names(configuration: &mut Configuration) -> Vec<Warning> {
             continue;
         }
         let first = server.addresses.first();
-        if server.port == 0 {
+        // A ServerName without a port means the scheme's own, whatever the address says.
+        if server.port == 0 && server.name.is_none() {
             server.port = first.map(|address| address.port).filter(|port| *port != 0).unwrap_or(main_port);
         }
         if server.name.is_some() {
@@ -88,6 +89,11 @@ pub fn server_name(r: &Request) -> BString {
         return [b"[", name.as_slice(), b"]"].concat().into();
     }
     name
+}
+
+/// ServerAdmin.
+pub fn server_admin(r: &Request) -> &'static BStr {
+    r.server.admin.as_ref().map_or(BStr::new("[no address given]"), |admin| admin.as_bstr())
 }
 
 /// The port by which the server speaks of itself (SERVER_PORT).

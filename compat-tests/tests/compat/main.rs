@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod core;
 mod http1;
+mod http1_hosts;
 mod http1_odd;
 mod mod_access_compat;
 mod mod_alias;
