@@ -7,6 +7,7 @@ mod core;
 mod http1;
 mod http1_hosts;
 mod http1_odd;
+mod matrix;
 mod mod_access_compat;
 mod mod_alias;
 mod mod_auth_basic;

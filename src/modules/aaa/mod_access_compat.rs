@@ -90,13 +90,9 @@ impl Default for AccessDir {
 
 impl Settings for AccessDir {
     crate::slot!();
-    /// Rules replace those above as a whole; Satisfy is inherited method by method.
-    fn merge(base: &Self, add: &Self) -> Self {
-        let mut out = if add.set { add.clone() } else { base.clone() };
-        for (method, slot) in out.satisfy.iter_mut().enumerate() {
-            *slot = add.satisfy[method].or(base.satisfy[method]);
-        }
-        out
+    /// A section that says anything of this says all of it: nothing is inherited.
+    fn merge(_: &Self, add: &Self) -> Self {
+        add.clone()
     }
 }
 

@@ -208,8 +208,11 @@ fn followed(r: &Request, path: &[u8], link: FileInfo, options: u32) -> Result<Fi
     let target = if options & (options::SYM_LINKS | options::SYM_OWNER) != 0 { stat(path).ok() } else { None };
     let allowed = target.filter(|target| options & options::SYM_LINKS != 0 || target.uid == link.uid);
     allowed.ok_or_else(|| {
+        // Where the directory is that of the request which asks, httpd walks no further than the file.
+        let beside = r.main.as_ref().is_some_and(|main| file::dirname(&main.filename) == file::dirname(path));
+        let tag = if beside { "AH00032" } else { "AH00037" };
         let path = path.as_bstr();
-        let text = format_args!("AH00037: Symbolic link not allowed or link target not accessible: {path}");
+        let text = format_args!("{tag}: Symbolic link not allowed or link target not accessible: {path}");
         r.log(Level::Error, "core", text);
         Status::FORBIDDEN
     })

@@ -143,7 +143,8 @@ fn allow_override(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
                 overrides = overrides.or(OPTIONS);
                 core.override_options = Some(match value {
                     Some(list) => option_list(list)?,
-                    None => u32::MAX,
+                    // What `Options All` gives: neither MultiViews nor SymLinksIfOwnerMatch.
+                    None => options::ALL,
                 });
             }
             b"fileinfo" => overrides = overrides.or(FILE_INFO),
