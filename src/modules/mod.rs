@@ -45,5 +45,7 @@ pub static REGISTRY: &[&Module] = &[
     &mappers::mod_dir::MODULE,
     &mappers::mod_negotiation::MODULE,
     &metadata::mod_env::MODULE,
+    &metadata::mod_expires::MODULE,
+    &metadata::mod_headers::MODULE,
     &metadata::mod_setenvif::MODULE,
 ];

@@ -168,6 +168,15 @@ pub(super) async fn invoke_handler(r: &mut Request) -> Answer {
     answer
 }
 
+/// Lets modules add filters to an error page. None of them waits.
+pub(super) fn insert_error_filters(r: &mut Request) {
+    for hook in &chains().insert_error_filter {
+        if let Hook::Now(run) = hook {
+            run(r);
+        }
+    }
+}
+
 /// Wraps the response body into the filters of the chain, innermost kind first, in the order of insertion.
 pub(super) fn apply_output_filters(r: &mut Request) -> Result<(), Status> {
     if r.output_filters.is_empty() {

@@ -142,4 +142,11 @@ async fn by_document(r: &mut Request, target: &BStr) {
 /// Our own page, or the text that ErrorDocument gives.
 fn send(r: &mut Request, status: Status, recursive: Option<Status>, text: Option<BString>) {
     error_page::respond(r, status, recursive, text);
+    // Of the filters only those for errors see the page.
+    r.output_filters.clear();
+    phases::insert_error_filters(r);
+    // A filter that fails here has no other answer to fall back on.
+    if phases::apply_output_filters(r).is_err() {
+        r.body_out = Body::Empty;
+    }
 }

@@ -1,4 +1,6 @@
 //! Facts about requests that other modules and scripts go by.
 
 pub mod mod_env;
+pub mod mod_expires;
+pub mod mod_headers;
 pub mod mod_setenvif;
