@@ -8,7 +8,7 @@ use crate::config::*;
 use crate::module::{Answer, Hooks, Linked, MIDDLE, Module};
 use crate::request::{FileKind, Filter, FilterInstance, FilterKind, Request};
 use crate::server::date;
-use bstr::{BStr, BString, ByteSlice};
+use bstr::{BStr, BString};
 use httpd_conf::next_word;
 
 pub static MODULE: Module = Module {
