@@ -426,7 +426,7 @@ fn a_broken_configuration_changes_nothing() {
         server.configure(&format!("mpm {kind}\nlisten 127.0.0.1:{port}\n"));
         server.signal(signal);
         let text = format!("AH00072: make_sock: could not bind to address 127.0.0.1:{port}");
-        assert_eq!(server.line("AH00072"), format!("[core:crit] (98) {text}"));
+        assert_eq!(server.line("AH00072"), format!("[:crit] (98) {text}"));
         server.line("no listening sockets available, shutting down");
         assert_eq!(client.pid(), pid);
         drop(client);
@@ -498,7 +498,7 @@ fn a_port_in_use_is_an_error() {
     assert_eq!(
         server.seen,
         [
-            format!("[core:crit] (98) AH00072: make_sock: could not bind to address 127.0.0.1:{port}"),
+            format!("[:crit] (98) AH00072: make_sock: could not bind to address 127.0.0.1:{port}"),
             "[:alert] (0) no listening sockets available, shutting down".to_owned(),
         ]
     );
