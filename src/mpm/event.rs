@@ -72,8 +72,15 @@ async fn accept_until_stop(
         engine::spawn(until_stop(child, accept(child, service.clone(), listener, index)));
     }
     engine::spawn(until_stop(child, receive(child, service, listeners, lobby)));
-    // The signals are heard to the last connection's end, by a task of their own.
-    engine::spawn(until(child.ended(), listen(child, signals)));
+    // The signals are heard to the last connection's end, by a task of their own. Nothing else is worth waiting for, such as
+    // a cache that looks after itself now and then.
+    engine::spawn(async move {
+        until(child.ended(), listen(child, signals)).await;
+        child.ended().await;
+        if let Some(handle) = engine::event::handle() {
+            handle.stop();
+        }
+    });
     until_stop(child, std::future::pending()).await;
     // With the tasks that accept, the last that holds them: a client that comes now is refused at once when no other child has them.
     LISTENERS.lock().clear();

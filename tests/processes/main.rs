@@ -121,6 +121,24 @@ fn an_idle_connection_goes_on_after_a_graceful_restart() {
 }
 
 #[test]
+fn an_old_child_ends_with_its_last_request() {
+    for kind in KINDS {
+        let server = Server::start(kind, "");
+        let children = || fs::read_to_string(format!("/proc/{0}/task/{0}/children", server.process.id())).unwrap();
+        let old: Vec<String> = children().split_whitespace().map(str::to_owned).collect();
+        assert!(old.len() >= 2, "{kind}: {old:?}");
+        for id in 0..20 {
+            server.connect().unwrap().get("/a.txt", id).unwrap();
+        }
+        let begun = Instant::now();
+        server.signal(Signal::SIGUSR1);
+        server.until("replaced", |_| !children().split_whitespace().any(|pid| old.iter().any(|old| old == pid)));
+        assert!(begun.elapsed() < Duration::from_millis(1500), "{kind}: {:?}", begun.elapsed());
+        server.stop();
+    }
+}
+
+#[test]
 fn a_killed_child_takes_only_its_own_connections_along() {
     for kind in KINDS {
         let server = Server::start(kind, "KeepAliveTimeout 60\nMaxKeepAliveRequests 0\n");
