@@ -91,6 +91,11 @@ pub(super) fn signal(process: &Process, signal: Signal) -> Outcome {
     })
 }
 
+/// The running server's process id, if there is one.
+pub(super) fn running_pid(process: &Process) -> Option<i32> {
+    running(process).ok().flatten()
+}
+
 /// Whether the server of this configuration runs: then a second is not started.
 pub(super) fn running_already(process: &Process) -> Option<ExitCode> {
     let pid = match running(process) {

@@ -1,7 +1,7 @@
 //! The command `httpd`: reads the command line, compiles the configuration, and checks, reports, signals or serves.
 
 use super::options::{Misused, Options, Show, Signal, usage};
-use super::{control, newcomer, report};
+use super::{control, newcomer, report, strict};
 use crate::config::{self, Configuration, Refused, Registered, Trouble, Warning, identity};
 use crate::http;
 use crate::log::{self, Level};
@@ -88,6 +88,7 @@ impl Command {
             after: self.options.after.clone(),
             defines: self.options.defines.clone(),
             any_document_root: self.options.skip_root_check,
+            gather: self.options.strict(),
         }
     }
 
@@ -126,6 +127,9 @@ impl Command {
                 Err(error) => return complain(&format!("{}: {error}", self.options.short_name())),
             }
         }
+        if self.options.strict() {
+            return self.strict();
+        }
         let loaded = match self.compile() {
             Ok(loaded) => loaded,
             Err(trouble) => {
@@ -156,6 +160,16 @@ impl Command {
             return code;
         }
         self.serve(loaded)
+    }
+
+    /// `-t -D STRICT`.
+    fn strict(&self) -> ExitCode {
+        let err = &mut io::stderr().lock();
+        match strict::check(&self.request(), self.registry, err) {
+            0 => complain_to(err, "Syntax OK, and nothing else to complain about", ExitCode::SUCCESS),
+            1 => complain_to(err, "1 problem", FAILED),
+            count => complain_to(err, &format!("{count} problems"), FAILED),
+        }
     }
 
     /// `-e` and `-E`: what is told before the logs are open, and where.
@@ -277,12 +291,16 @@ fn command_line(options: &Options) -> String {
 }
 
 fn complain(text: &str) -> ExitCode {
-    let _ = writeln!(io::stderr().lock(), "{text}");
-    FAILED
+    complain_to(&mut io::stderr().lock(), text, FAILED)
+}
+
+fn complain_to(out: &mut dyn Write, text: &str, code: ExitCode) -> ExitCode {
+    let _ = writeln!(out, "{text}");
+    code
 }
 
 /// What stopped the configuration; its warnings are told.
-fn told(refused: Refused) -> Trouble {
+fn told(refused: Box<Refused>) -> Trouble {
     tell(&refused.warnings);
     refused.trouble
 }

@@ -9,4 +9,5 @@ mod newcomer;
 mod options;
 mod order;
 mod report;
+mod strict;
 pub mod support;

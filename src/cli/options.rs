@@ -65,6 +65,10 @@ impl Options {
     pub fn dumps(&self) -> bool {
         ["DUMP_VHOSTS", "DUMP_RUN_CFG", "DUMP_MODULES", "DUMP_INCLUDES"].iter().any(|name| self.defines(name))
     }
+    /// Whether every problem is to be told, and more of them than Apache's `-t` looks at.
+    pub fn strict(&self) -> bool {
+        self.configtest && self.defines("STRICT")
+    }
     /// Whether `-D name` was given.
     pub fn defines(&self, name: &str) -> bool {
         self.defines.iter().any(|define| define == name)
@@ -224,6 +228,33 @@ mod tests {
     fn the_log_tells_each_flag_by_itself() {
         let (options, _) = parse(&["-DX", "-kstart", "-TXd", "/a", "-k", "stop"]);
         assert_eq!(options.rewritten, ["-D", "X", "-T", "-X", "-d", "/a"]);
+    }
+
+    /// The flags that a text names, after `mark`.
+    fn named(text: &str, mark: &str) -> Vec<u8> {
+        let mut found: Vec<u8> = text.split(mark).skip(1).filter_map(|rest| rest.bytes().next()).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    #[test]
+    fn table_usage_and_manual_page_name_the_same_flags() {
+        let mut table = [WITH_VALUE, WITHOUT_VALUE].concat();
+        table.sort_unstable();
+        // Apache's usage has -M only among the options, -k only in the synopsis.
+        let usage = usage("httpd").replace("[-", "\n  -");
+        assert_eq!(named(&usage, "\n  -"), table);
+        let page = include_str!("../../man/httpd.8");
+        assert_eq!(named(page, "\n.TP\n.B \\-"), table);
+        for flag in WITH_VALUE {
+            let line = format!("\n.B \\-{} \\fI", char::from(*flag));
+            assert!(page.contains(&line), "-{} takes a value", char::from(*flag));
+        }
+        for word in ["DUMP_VHOSTS", "DUMP_RUN_CFG", "DUMP_MODULES", "DUMP_INCLUDES"] {
+            assert!(OPTIONS.contains(word) && page.contains(word));
+        }
+        assert!(page.contains("STRICT"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
 use std::sync::Arc;
 
 /// Runs the tree's setters and settles what they left.
-pub fn compile(tree: Tree, providers: Providers) -> Result<Configuration, Refused> {
+pub fn compile(tree: Tree, providers: Providers) -> Result<Configuration, Box<Refused>> {
     let Tree { nodes, commands, mut process, mut warnings, included } = tree;
     let mut main = Server::default();
     let mut defaults = SettingsVec::default();
@@ -25,7 +25,8 @@ pub fn compile(tree: Tree, providers: Providers) -> Result<Configuration, Refuse
         warnings: &mut warnings,
     };
     if let Err(complaint) = walker.run(&nodes, &[], inner, &mut hosts) {
-        return Err(Refused { trouble: trouble(complaint), warnings, included });
+        let complaints = process.complaints.unwrap_or_default();
+        return Err(Box::new(Refused { trouble: trouble(complaint), warnings, included, complaints }));
     }
     main.defaults = defaults;
     let kinds = commands.kinds();
@@ -87,7 +88,7 @@ pub fn load(
     request: &super::Request,
     registry: Vec<&'static dyn super::Registered>,
     providers: impl FnOnce(&super::Commands) -> Providers,
-) -> Result<Arc<Configuration>, Refused> {
+) -> Result<Arc<Configuration>, Box<Refused>> {
     let tree = super::read(request, registry)?;
     let providers = providers(&tree.commands);
     compile(tree, providers).map(Arc::new)

@@ -78,6 +78,8 @@ pub struct Process {
     pub regex_flags: crate::sys::regex::Flags,
     /// Document roots need not exist (`-T`).
     pub any_document_root: bool,
+    /// Where complaints are gathered instead of ending the reading at the first; None outside of the strict check.
+    pub complaints: Option<Vec<(super::At, BString)>>,
     /// The last `Mutex` for all locks, for reports.
     pub mutex: Option<Mutex>,
     /// Which warnings of macros are not wanted: empty arguments, bad nesting.
@@ -114,6 +116,7 @@ impl Default for Process {
             defer_accept: None,
             regex_flags: crate::sys::regex::Flags::default(),
             any_document_root: false,
+            complaints: None,
             mutex: None,
             macro_quiet: (false, false),
             defines: Vec::new(),
@@ -124,6 +127,16 @@ impl Default for Process {
 }
 
 impl Process {
+    /// Passes a complaint on, or keeps it and has the rest looked at.
+    pub fn complain(&mut self, done: super::Outcome) -> super::Outcome {
+        match (done, &mut self.complaints) {
+            (Err(super::Complaint::At(at, text)), Some(kept)) => {
+                kept.push((at, text));
+                Ok(())
+            }
+            (done, _) => done,
+        }
+    }
     /// A module's state across servers.
     pub fn shared<T: Default + Clone + Send + Sync + 'static>(&mut self) -> &mut T {
         self.shared.edit()

@@ -81,6 +81,8 @@ pub struct Request {
     pub defines: Vec<BString>,
     /// `-T`.
     pub any_document_root: bool,
+    /// Whether complaints are gathered in [`Process::complaints`].
+    pub gather: bool,
 }
 
 /// A file that was read, for `-t -D DUMP_INCLUDES`.
@@ -122,12 +124,13 @@ pub struct Reader {
 }
 
 /// Reads the configuration.
-pub fn read(request: &Request, registry: Vec<&'static dyn Registered>) -> Result<Tree, Refused> {
+pub fn read(request: &Request, registry: Vec<&'static dyn Registered>) -> Result<Tree, Box<Refused>> {
     let mut reader = Reader::new(registry, request.server_root.clone());
     for module in reader.registry.clone().into_iter().filter(|module| module.is_static()) {
         reader.commands.add(module);
         reader.process.loaded.push((module.ident(), true));
     }
+    reader.process.complaints = request.gather.then(Vec::new);
     reader.process.any_document_root = request.any_document_root;
     reader.process.defines = request.defines.iter().map(|name| (name.clone(), None)).collect();
     match reader.all(request) {
@@ -138,7 +141,12 @@ pub fn read(request: &Request, registry: Vec<&'static dyn Registered>) -> Result
             warnings: reader.warnings,
             included: reader.included,
         }),
-        Err(trouble) => Err(Refused { trouble, warnings: reader.warnings, included: reader.included }),
+        Err(trouble) => Err(Box::new(Refused {
+            trouble,
+            warnings: reader.warnings,
+            included: reader.included,
+            complaints: reader.process.complaints.unwrap_or_default(),
+        })),
     }
 }
 
@@ -364,7 +372,8 @@ impl Reader {
             let text = self.expand(&raw);
             let (name, args) = match Command::split(&text) {
                 Command::Close { name, closed, .. } => {
-                    self.close(&name, closed, open).map_err(|complaint| complaint.at(at()))?;
+                    let done = self.close(&name, closed, open).map_err(|complaint| complaint.at(at()));
+                    self.process.complain(done)?;
                     continue;
                 }
                 Command::Open { name, args, .. } => {
@@ -379,7 +388,13 @@ impl Reader {
             if let Some(row) =
                 self.commands.find(&name).first().copied().filter(|row| row.directive.contexts.has(ON_READ))
             {
-                self.execute(row, name.as_ref(), args, line).map_err(|complaint| complaint.at(at()))?;
+                let done = self.execute(row, name.as_ref(), args, line).map_err(|complaint| complaint.at(at()));
+                let section = name.strip_prefix(b"<").filter(|_| done.is_err());
+                self.process.complain(done)?;
+                if let Some(section) = section {
+                    // Only where complaints are gathered: the lines of a section that was not entered.
+                    self.skip(&section.to_str_lossy())?;
+                }
                 continue;
             }
             let node = Node { args: args.into(), name, file: file.clone(), line, children: Vec::new() };
@@ -391,7 +406,16 @@ impl Reader {
                 list.push(node);
             }
         }
-        self.unclosed(open)
+        let done = self.unclosed(open);
+        self.process.complain(done)?;
+        while let Some(mut node) = open.pop() {
+            self.sections -= 1;
+            node.children = self.out.pop().unwrap_or_default();
+            if let Some(list) = self.out.last_mut() {
+                list.push(node);
+            }
+        }
+        Ok(())
     }
 
     fn unclosed(&mut self, open: &[Node]) -> Outcome {
@@ -713,7 +737,7 @@ mod tests {
             before: vec!["LoadModule mpm_event_module mod_mpm_event.so".into()],
             ..Request::default()
         };
-        let shown = |refused: Refused| refused.trouble.render("httpd").to_string();
+        let shown = |refused: Box<Refused>| refused.trouble.render("httpd").to_string();
         let tree = read(&request, registered(REGISTRY)).map_err(shown)?;
         crate::config::compile(tree, Providers::default()).map_err(shown)
     }

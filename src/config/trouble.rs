@@ -30,6 +30,8 @@ pub struct Refused {
     pub trouble: Trouble,
     pub warnings: Vec<super::Warning>,
     pub included: Vec<super::Included>,
+    /// Those that were gathered.
+    pub complaints: Vec<(At, BString)>,
 }
 
 impl Trouble {

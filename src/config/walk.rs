@@ -89,28 +89,31 @@ impl<'a> Walker<'a> {
                     continue;
                 }
                 let at = At { file: node.file.as_ref().clone(), line: node.line };
-                return Err(Complaint::At(at, unknown_text(&node.name)));
+                inner.process.complain(Err(Complaint::At(at, unknown_text(&node.name))))?;
+                continue;
             }
             for row in rows {
-                self.directive(
-                    row,
-                    node,
-                    around,
-                    &mut *inner.server,
-                    &mut *inner.dir,
-                    &mut *inner.process,
-                    &mut *inner.warnings,
-                    hosts,
-                    inner.place,
-                    &inner.path,
-                    inner.limited,
-                )
-                .map_err(|complaint| match complaint {
-                    Complaint::Text(text) => {
-                        Complaint::At(At { file: node.file.as_ref().clone(), line: node.line }, text)
-                    }
-                    other => other,
-                })?;
+                let done = self
+                    .directive(
+                        row,
+                        node,
+                        around,
+                        &mut *inner.server,
+                        &mut *inner.dir,
+                        &mut *inner.process,
+                        &mut *inner.warnings,
+                        hosts,
+                        inner.place,
+                        &inner.path,
+                        inner.limited,
+                    )
+                    .map_err(|complaint| match complaint {
+                        Complaint::Text(text) => {
+                            Complaint::At(At { file: node.file.as_ref().clone(), line: node.line }, text)
+                        }
+                        other => other,
+                    });
+                inner.process.complain(done)?;
             }
         }
         Ok(())
