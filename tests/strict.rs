@@ -1,5 +1,7 @@
 //! `httpd -t -D STRICT`: all problems of a tree in one run, each with its place.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

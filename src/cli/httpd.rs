@@ -102,12 +102,12 @@ impl Command {
         };
         let tree = config::read(&self.request(), registered).map_err(|refused| {
             list(&refused.included);
-            told(refused)
+            told(*refused)
         })?;
         list(&tree.included);
         let commands = tree.commands.clone();
         let (chains, providers) = module::hooks(self.registry, &commands).compile();
-        let mut configuration = config::compile(tree, providers).map_err(told)?;
+        let mut configuration = config::compile(tree, providers).map_err(|refused| told(*refused))?;
         let mut told = std::mem::take(&mut configuration.warnings);
         if matches!(self.options.show, None | Some(Show::Directives)) {
             told.extend(server::settle_names(&mut configuration));
@@ -300,7 +300,7 @@ fn complain_to(out: &mut dyn Write, text: &str, code: ExitCode) -> ExitCode {
 }
 
 /// What stopped the configuration; its warnings are told.
-fn told(refused: Box<Refused>) -> Trouble {
+fn told(refused: Refused) -> Trouble {
     tell(&refused.warnings);
     refused.trouble
 }

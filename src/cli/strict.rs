@@ -59,14 +59,14 @@ fn look(request: &config::Request, registry: &'static [&'static Module], finding
     let registered = module::registered(registry);
     let tree = match config::read(request, registered.clone()) {
         Ok(tree) => tree,
-        Err(refused) => return stopped(refused, &registered, findings),
+        Err(refused) => return stopped(*refused, &registered, findings),
     };
     of_tree(&tree, &tree.nodes, findings);
     let commands = tree.commands.clone();
     let (chains, providers) = module::hooks(registry, &commands).compile();
     let mut configuration = match config::compile(tree, providers) {
         Ok(configuration) => configuration,
-        Err(refused) => return stopped(refused, &registered, findings),
+        Err(refused) => return stopped(*refused, &registered, findings),
     };
     complaints(configuration.process.complaints.take().unwrap_or_default(), &registered, findings);
     findings.warnings(&std::mem::take(&mut configuration.warnings));
@@ -89,7 +89,7 @@ fn complaints(gathered: Vec<(At, BString)>, registered: &[&'static dyn Registere
     }
 }
 
-fn stopped(refused: Box<Refused>, registered: &[&'static dyn Registered], findings: &mut Findings) {
+fn stopped(refused: Refused, registered: &[&'static dyn Registered], findings: &mut Findings) {
     complaints(refused.complaints, registered, findings);
     findings.warnings(&refused.warnings);
     findings.somewhere(refused.trouble.render("httpd").replace("\n", " "));
