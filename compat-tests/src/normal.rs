@@ -218,8 +218,36 @@ fn boundary(head: &[u8]) -> Option<String> {
     (boundary.len() >= 10 && boundary.bytes().all(|b| b.is_ascii_hexdigit())).then(|| boundary.to_owned())
 }
 
+/// `expires`: an Expires that is not before Date is told by its distance; the two answers may be a second apart.
+fn relative_expires(head: Vec<u8>, answer: &Answer) -> Vec<u8> {
+    let (Some(date), Some(expires)) = (answer.header("Date"), answer.header("Expires")) else { return head };
+    match (seconds(&date), seconds(&expires)) {
+        (Some(from), Some(to)) if to >= from => {
+            let told = format!("\nExpires: {{DATE}}+{}\r\n", to - from);
+            replace(&head, format!("\nExpires: {expires}\r\n").as_bytes(), told.as_bytes())
+        }
+        _ => head,
+    }
+}
+
+/// Seconds of `Mon, 23 Nov 2026 09:33:20 GMT`, since some day.
+fn seconds(date: &str) -> Option<i64> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let rest = date.get(5..)?.strip_suffix(" GMT")?;
+    let mut words = rest.split([' ', ':']);
+    let day: i64 = words.next()?.parse().ok()?;
+    let month = i64::try_from(MONTHS.find(words.next()?)?).ok()? / 3 + 1;
+    let year: i64 = words.next()?.parse().ok()?;
+    let mut clock = words.map_while(|word| word.parse::<i64>().ok());
+    let (hour, minute, second) = (clock.next()?, clock.next()?, clock.next()?);
+    // Years that begin in March: the leap day is the last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day;
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
+}
+
 fn one_answer(answer: &Answer) -> Vec<u8> {
-    let mut head = sorted_allow(&answer.head);
+    let mut head = relative_expires(sorted_allow(&answer.head), answer);
     let mut body = answer.body.clone();
     let mut notes = Vec::new();
     let coding = answer.header("Content-Encoding").unwrap_or_default();
@@ -275,4 +303,22 @@ fn one_answer(answer: &Answer) -> Vec<u8> {
         out.extend_from_slice(b"[no newline]\n");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_counted_over_leap_days_and_years() {
+        let day = |text: &str| seconds(&format!("Mon, {text} 00:00:00 GMT")).unwrap() / 86_400;
+        assert_eq!(day("01 Mar 2024") - day("28 Feb 2024"), 2);
+        assert_eq!(day("01 Mar 2025") - day("28 Feb 2025"), 1);
+        assert_eq!(day("01 Jan 2026") - day("31 Dec 2025"), 1);
+        assert_eq!(
+            seconds("Mon, 23 Nov 2026 09:33:21 GMT").unwrap() - seconds("Mon, 23 Nov 2026 09:32:20 GMT").unwrap(),
+            61
+        );
+        assert_eq!(seconds("0"), None);
+    }
 }
