@@ -180,7 +180,9 @@ static FILTER: Filter = Filter {
 fn insert(r: &mut Request) -> Answer {
     let expiry = r.dir::<Expiry>();
     let wanted = expiry.active == Some(true) && (expiry.default.is_some() || !expiry.types.is_empty());
-    if wanted && r.status.0 < 400 {
+    // A document that stands for an error is one.
+    let failed = r.status.0 >= 400 || r.prev.as_ref().is_some_and(|prev| prev.status.0 >= 400);
+    if wanted && !failed {
         r.output_filters.push(FilterInstance { filter: &FILTER, context: None });
     }
     Answer::Ok
