@@ -9,14 +9,22 @@ mod idle;
 mod load;
 mod servers;
 
+use clap::Parser;
 use servers::{Flavour, Running};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What the command line asks for.
+/// Apache event, nginx and Pinion side by side on loopback, in alternating rounds; prints medians, ratios and promises.
+#[derive(Parser)]
 struct Wanted {
+    /// Rounds of each row.
+    #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// How long a server is loaded in a round.
+    #[arg(long, default_value_t = 3)]
     seconds: u64,
+    /// Only the rows whose name has this word.
+    #[arg(long)]
     only: Option<String>,
 }
 
@@ -43,26 +51,11 @@ const fn most(against: Flavour, ratio: f64) -> Promise {
 }
 
 fn main() {
-    let wanted = arguments();
+    let wanted = Wanted::parse();
     if let Err(error) = run(&wanted) {
         eprintln!("bench: {error}");
         std::process::exit(1);
     }
-}
-
-fn arguments() -> Wanted {
-    let mut wanted = Wanted { rounds: 5, seconds: 3, only: None };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let value = words.next().unwrap_or_default();
-        match word.as_str() {
-            "--rounds" => wanted.rounds = value.parse().unwrap_or(5),
-            "--seconds" => wanted.seconds = value.parse().unwrap_or(3),
-            "--only" => wanted.only = Some(value),
-            _ => {}
-        }
-    }
-    wanted
 }
 
 /// A load on all servers in turn.

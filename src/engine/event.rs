@@ -16,6 +16,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 pub(super) use super::leader::current;
+pub use super::leader::driven;
 
 /// Token of the waker, beyond any source's.
 pub(super) const WAKE: Token = Token(usize::MAX);

@@ -5,8 +5,8 @@
 //! same for a task that does not return. Whose term it is says `epoch`: a thread that finds another epoch than its own
 //! leads no more and becomes a follower.
 
-use super::clock;
 use super::event::Shared;
+use super::{clock, round};
 use parking_lot::{Condvar, Mutex};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -51,6 +51,11 @@ struct Part {
 
 thread_local! {
     static PART: RefCell<Option<Part>> = const { RefCell::new(None) };
+}
+
+/// Whether a loop drives the current thread.
+pub fn driven() -> bool {
+    PART.with_borrow(|part| part.is_some())
 }
 
 /// The loop that drives the current thread, if any.
@@ -176,6 +181,11 @@ fn lead(shared: &Arc<Shared>, epoch: u64) {
                 return;
             }
         }
+        // Still under the watchdog's eye: a log that does not take its lines must not hold the loop up.
+        round::end();
+        if shared.followers.epoch() != epoch {
+            return;
+        }
         shared.pulse.leave();
         shared.wait(&mut expired);
     }
@@ -204,6 +214,7 @@ pub fn block<T>(f: impl FnOnce() -> T) -> T {
     });
     let Some((shared, epoch)) = leading else { return f() };
     let _back = Back;
+    round::end();
     if shared.followers.pass_on(&shared, epoch) {
         clock::end_turn();
     }

@@ -16,7 +16,6 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
-use std::os::unix::fs::FileExt;
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -103,7 +102,7 @@ impl Outgoing<'_> {
         let (mut offset, mut left) = (range.offset, range.len);
         while left > 0 {
             let sent = if self.sendfile {
-                within(self.patience, self.stream.sendfile_some(&range.file, offset, left)).await?
+                within(self.patience, self.stream.sendfile_some(range.file.as_ref().as_ref(), offset, left)).await?
             } else {
                 let span = left.min(GATHER as u64);
                 self.own.resize(span as usize, 0);

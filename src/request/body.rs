@@ -5,12 +5,56 @@ use crate::engine::BoxFuture;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+
+/// An open file, and its whole content where that is known already.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    content: Option<Box<[u8]>>,
+}
+
+impl From<File> for OpenFile {
+    fn from(file: File) -> OpenFile {
+        OpenFile { file, content: None }
+    }
+}
+
+impl OpenFile {
+    /// Reads the content at once, when it is as long as expected.
+    pub fn read_whole(&mut self, length: usize) {
+        let mut content = vec![0; length];
+        if self.file.read_at(&mut content, 0).is_ok_and(|read| read == length) {
+            self.content = Some(content.into());
+        }
+    }
+    /// `pread(2)`.
+    pub fn read_at(&self, room: &mut [u8], offset: u64) -> io::Result<usize> {
+        let Some(content) = &self.content else { return self.file.read_at(room, offset) };
+        let rest = usize::try_from(offset).ok().and_then(|at| content.get(at..)).unwrap_or_default();
+        let length = rest.len().min(room.len());
+        if let (Some(to), Some(from)) = (room.get_mut(..length), rest.get(..length)) {
+            to.copy_from_slice(from);
+        }
+        Ok(length)
+    }
+    pub fn remembers(&self) -> bool {
+        self.content.is_some()
+    }
+}
+
+impl AsRef<File> for OpenFile {
+    fn as_ref(&self) -> &File {
+        &self.file
+    }
+}
 
 /// A range of an open file.
 #[derive(Clone, Debug)]
 pub struct FileRange {
-    pub file: Arc<File>,
+    pub file: Arc<OpenFile>,
     pub offset: u64,
     pub len: u64,
 }

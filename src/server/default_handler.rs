@@ -5,7 +5,7 @@ use super::{conditional, file, methods, open_files, walk};
 use crate::config::{CoreServer, Handler, PathInfo};
 use crate::log::Level;
 use crate::module::{Answer, Hooks, LAST, MIDDLE, Phase, REALLY_FIRST, REALLY_LAST};
-use crate::request::{Body, FileInfo, FileKind, FileRange, FilterInstance, MethodNumber, Request, Status};
+use crate::request::{Body, FileInfo, FileKind, FileRange, FilterInstance, MethodNumber, OpenFile, Request, Status};
 use bstr::ByteSlice;
 
 /// Registers core's hooks; called by core's record.
@@ -189,10 +189,9 @@ fn serve(r: &mut Request) -> Answer {
 }
 
 /// ContentDigest: the sum of the whole file, read anew for each request.
-fn content_md5(file: &std::fs::File) -> std::io::Result<String> {
+fn content_md5(file: &OpenFile) -> std::io::Result<String> {
     use base64::Engine;
     use md5::{Digest, Md5};
-    use std::os::unix::fs::FileExt;
     crate::engine::block(|| {
         let (mut sum, mut buffer, mut at) = (Md5::new(), vec![0; 64 * 1024], 0);
         loop {

@@ -6,26 +6,26 @@
 //! written for all.
 //!
 //! Hooks: `check_config` and `open_logs`, middle: the directories, then the files and logger processes.
-//! `log_transaction`, middle: one line a log, made in a buffer that the thread keeps and handed over in one `write(2)`.
-//! `child_exit`: what BufferedLogs held back.
+//! `log_transaction`, middle: one line a log, made in a buffer that the thread keeps and handed to the log's writer, which
+//! `child_init` binds to the rounds of the event loop. `child_exit`: what BufferedLogs held back.
 //!
 //! Differences: none known. Manual: mod/mod_log_config.html.
 
 mod format;
+mod writer;
 
 use crate::config::*;
+use crate::engine;
 use crate::log::{self, Level, LogsNotOpened, clock, raw};
 use crate::module::{Answer, Hooks, Linked, MIDDLE, Module};
 use crate::request::Request;
 use crate::server;
 use bstr::{BStr, BString, ByteSlice};
 use format::Format;
-use parking_lot::Mutex;
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use writer::Writer;
 
 pub static MODULE: Module = Module {
     name: "mod_log_config.c",
@@ -58,8 +58,6 @@ const DIRECTIVES: &[Directive] = &[
 ];
 
 const COMMON: &str = "%h %l %u %t \"%r\" %>s %b";
-/// What a buffer holds at most (PIPE_BUF): a longer write could be torn apart by another process's.
-const BUFFER: usize = 4096;
 
 /// How a log's lines look: the format itself, or one found when logs are opened.
 #[derive(Clone)]
@@ -89,13 +87,6 @@ struct Definition {
     file: BString,
     line: u32,
     writer: OnceLock<Writer>,
-}
-
-/// Where lines go.
-#[derive(Clone)]
-struct Writer {
-    file: Arc<File>,
-    buffer: Option<Arc<Mutex<Vec<u8>>>>,
 }
 
 /// A log bound to its format.
@@ -204,6 +195,7 @@ fn hooks(on: &mut Hooks) {
     on.check_config(MIDDLE, check);
     on.open_logs(MIDDLE, open);
     on.log_transaction(MIDDLE, log_transaction);
+    on.child_init(MIDDLE, |_| engine::at_round_end(writer::end_round));
     on.child_exit(MIDDLE, flush);
 }
 
@@ -257,7 +249,7 @@ impl Definition {
             })?;
             Arc::new(file)
         };
-        let writer = Writer { file, buffer: buffered.then(Arc::default) };
+        let writer = Writer::new(file, buffered);
         Ok(self.writer.get_or_init(|| writer).clone())
     }
 }
@@ -354,27 +346,7 @@ impl Bound {
         line.clear();
         self.format.append(line, r, end);
         line.push(b'\n');
-        self.writer.write(line);
-    }
-}
-
-impl Writer {
-    /// Hands a line over. A log that cannot be written to loses it: the request has been answered.
-    fn write(&self, line: &[u8]) {
-        let Some(buffer) = &self.buffer else {
-            drop(self.file.as_ref().write_all(line));
-            return;
-        };
-        let mut buffer = buffer.lock();
-        if buffer.len() + line.len() > BUFFER {
-            drop(self.file.as_ref().write_all(&buffer));
-            buffer.clear();
-        }
-        if line.len() >= BUFFER {
-            drop(self.file.as_ref().write_all(line));
-        } else {
-            buffer.extend_from_slice(line);
-        }
+        self.writer.line(line);
     }
 }
 
@@ -382,11 +354,7 @@ impl Writer {
 fn flush(configuration: &'static Configuration) {
     for server in &configuration.servers {
         for log in &server.settings.of::<AccessLogs>().bound {
-            if let Some(buffer) = &log.writer.buffer {
-                let mut buffer = buffer.lock();
-                drop(log.writer.file.as_ref().write_all(&buffer));
-                buffer.clear();
-            }
+            log.writer.flush();
         }
     }
 }

@@ -4,7 +4,6 @@ use crate::engine::BoxFuture;
 use crate::request::{Body, Fault, FileRange, Piece, Request, Source};
 use bstr::BString;
 use bytes::Bytes;
-use std::os::unix::fs::FileExt;
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Status};
 
 /// Octets of a file that are read at a time.

@@ -6,7 +6,6 @@ use crate::log::Level;
 use crate::request::{Body, Fault, FilterContext, Piece, Request, Source, Status};
 use bstr::ByteSlice;
 use bytes::Bytes;
-use std::os::unix::fs::FileExt;
 use zlib_rs::{Inflate, InflateFlush, Status as Zlib};
 
 /// The output filter INFLATE.
