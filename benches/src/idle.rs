@@ -1,9 +1,9 @@
 //! Idle connections: opened, each with one request answered, then left alone while the memory is read.
 
 use crate::servers::Running;
+use crate::tree;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::time::Duration;
 
 /// Megabytes (proportional set size) of the server's process tree while `count` keep-alive connections are idle.
@@ -24,30 +24,5 @@ pub(crate) fn tree_megabytes_with(server: &Running, count: usize) -> Result<f64,
         }
         idle.push(stream);
     }
-    Ok(tree(server.pid))
-}
-
-fn tree(pid: i32) -> f64 {
-    let own = pss(pid);
-    own + children(pid).into_iter().map(tree).sum::<f64>()
-}
-
-fn pss(pid: i32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-    line.and_then(|line| line.split_whitespace().next()).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
-}
-
-fn children(pid: i32) -> Vec<i32> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(child) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let stat = std::fs::read_to_string(Path::new("/proc").join(child.to_string()).join("stat")).unwrap_or_default();
-        // The name in parentheses may hold anything; the parent's pid is the second field behind it.
-        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<i32>().ok());
-        if parent == Some(pid) {
-            found.push(child);
-        }
-    }
-    found
+    Ok(tree::sum(server.pid, &tree::pss))
 }

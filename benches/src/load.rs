@@ -1,10 +1,28 @@
 //! The load generator: wrk, one thread, so that the servers keep a core.
 
+use crate::servers::Running;
+use crate::tree;
 use std::process::Command;
 use std::time::Duration;
 
-/// Requests a second on `path`.
-pub(crate) fn wrk(port: u16, path: &str, keep_alive: bool, connections: u32, span: Duration) -> Result<f64, String> {
+/// What a server did under load.
+pub(crate) struct Sample {
+    /// Requests a second.
+    pub(crate) rate: f64,
+    /// Microseconds of processor time that the server spent on each.
+    pub(crate) cost: f64,
+}
+
+/// Loads `server` with requests for `path`.
+pub(crate) fn wrk(
+    server: &Running,
+    path: &str,
+    keep_alive: bool,
+    connections: u32,
+    span: Duration,
+) -> Result<Sample, String> {
+    let port = server.port;
+    let before = tree::sum(server.pid, &tree::processor);
     let mut command = Command::new("wrk");
     command.args(["-t1", &format!("-c{connections}"), &format!("-d{}s", span.as_secs())]);
     if !keep_alive {
@@ -16,6 +34,11 @@ pub(crate) fn wrk(port: u16, path: &str, keep_alive: bool, connections: u32, spa
     if text.contains("Non-2xx") {
         return Err(format!("wrk met errors on {path}: {text}"));
     }
-    let rate = text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:"));
-    rate.and_then(|rate| rate.trim().parse().ok()).ok_or_else(|| format!("wrk said: {text}"))
+    let spent = tree::sum(server.pid, &tree::processor) - before;
+    let rate = text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse::<f64>().ok());
+    let count = text.lines().find_map(|line| line.split_once(" requests in ")?.0.trim().parse::<f64>().ok());
+    match (rate, count) {
+        (Some(rate), Some(count)) => Ok(Sample { rate, cost: spent * 1e6 / count }),
+        _ => Err(format!("wrk said: {text}")),
+    }
 }

@@ -8,6 +8,7 @@
 mod idle;
 mod load;
 mod servers;
+mod tree;
 
 use clap::Parser;
 use servers::{Flavour, Running};
@@ -33,6 +34,8 @@ struct Row {
     name: &'static str,
     unit: &'static str,
     samples: Vec<(Flavour, Vec<f64>)>,
+    /// Microseconds of the server's processor time a request, where the row is a load.
+    costs: Vec<(Flavour, Vec<f64>)>,
     promises: &'static [Promise],
 }
 
@@ -164,16 +167,19 @@ fn throughput(
         .map(|flavour| Running::start(*flavour, space, root, pinion, 0))
         .collect::<Result<_, _>>()?;
     let mut samples: Vec<(Flavour, Vec<f64>)> = load.flavours.iter().map(|flavour| (*flavour, Vec::new())).collect();
+    let mut costs = samples.clone();
     for server in &running {
-        load::wrk(server.port, load.path, load.keep_alive, load.connections, Duration::from_secs(1))?;
+        load::wrk(server, load.path, load.keep_alive, load.connections, Duration::from_secs(1))?;
     }
     for _ in 0..wanted.rounds {
-        for (server, (_, list)) in running.iter().zip(&mut samples) {
+        for (server, ((_, rates), (_, costs))) in running.iter().zip(samples.iter_mut().zip(&mut costs)) {
             let seconds = Duration::from_secs(wanted.seconds);
-            list.push(load::wrk(server.port, load.path, load.keep_alive, load.connections, seconds)?);
+            let sample = load::wrk(server, load.path, load.keep_alive, load.connections, seconds)?;
+            rates.push(sample.rate);
+            costs.push(sample.cost);
         }
     }
-    Ok(Row { name: load.name, unit: "req/s", samples, promises: load.promises })
+    Ok(Row { name: load.name, unit: "req/s", samples, costs, promises: load.promises })
 }
 
 /// Idle keep-alive connections, and what the whole process tree grows by.
@@ -189,6 +195,7 @@ fn memory(space: &std::path::Path, root: &std::path::Path, pinion: &std::path::P
         name: "8,000 idle connections, process tree",
         unit: "MB (PSS)",
         samples,
+        costs: Vec::new(),
         promises: const { &[most(Flavour::Nginx, 1.0)] },
     })
 }
@@ -208,13 +215,18 @@ fn start_up(
             list.push(server.started_in.as_secs_f64() * 1000.0);
         }
     }
-    Ok(Row { name, unit: "ms", samples, promises: const { &[most(Flavour::Apache, 1.0)] } })
+    Ok(Row { name, unit: "ms", samples, costs: Vec::new(), promises: const { &[most(Flavour::Apache, 1.0)] } })
 }
 
 fn median(list: &[f64]) -> f64 {
     let mut sorted = list.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The median of the ratios of each round's pair: what slows the machine down for a while slows both.
+fn ratio(own: &[f64], other: &[f64]) -> f64 {
+    median(&own.iter().zip(other).map(|(own, other)| own / other).collect::<Vec<_>>())
 }
 
 fn report(rows: &[Row]) {
@@ -225,21 +237,27 @@ fn report(rows: &[Row]) {
             let high = list.iter().copied().fold(0.0, f64::max);
             println!("  {:<24} {:>10.1}   [{low:.1} .. {high:.1}]", flavour.name(), median(list));
         }
-        let of =
-            |wanted: Flavour| row.samples.iter().find(|(flavour, _)| *flavour == wanted).map(|(_, list)| median(list));
-        let own = of(Flavour::Pinion).unwrap_or(f64::NAN);
+        let of = |wanted: Flavour, all: &[(Flavour, Vec<f64>)]| {
+            all.iter().find(|(flavour, _)| *flavour == wanted).map_or_else(Vec::new, |(_, list)| list.clone())
+        };
+        let own = of(Flavour::Pinion, &row.samples);
         for (flavour, list) in row.samples.iter().filter(|(flavour, _)| *flavour != Flavour::Pinion) {
-            println!("  Pinion / {:<15} {:>10.2}", flavour.name(), own / median(list));
+            println!("  Pinion / {:<15} {:>10.2}", flavour.name(), ratio(&own, list));
+        }
+        let cost = of(Flavour::Pinion, &row.costs);
+        for (flavour, list) in row.costs.iter().filter(|(flavour, _)| *flavour != Flavour::Pinion) {
+            let (own, other, times) = (median(&cost), median(list), ratio(&cost, list));
+            println!("  processor time a request: {own:.1} us, {} {other:.1} us ({times:.2})", flavour.name());
         }
         for promise in row.promises {
-            let ratio = own / of(promise.against).unwrap_or(f64::NAN);
+            let ratio = ratio(&own, &of(promise.against, &row.samples));
             let holds = if promise.at_least { ratio >= promise.ratio } else { ratio <= promise.ratio };
             let word = if promise.at_least { "at least" } else { "at most" };
             let verdict = if holds { "holds" } else { "MISSED" };
             println!("  promise: {word} {:.1} x {}: {verdict} ({ratio:.2})", promise.ratio, promise.against.name());
         }
         if row.name == "start to first answer" {
-            println!("  promise: below 50 ms: {}", if own < 50.0 { "holds" } else { "MISSED" });
+            println!("  promise: below 50 ms: {}", if median(&own) < 50.0 { "holds" } else { "MISSED" });
         }
     }
 }
