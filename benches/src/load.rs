@@ -1,8 +1,7 @@
-//! The load generator: wrk, one thread, so that the servers keep a core.
+//! The load generator: wrk, one thread, on a core of its own where there is more than one.
 
 use crate::servers::Running;
 use crate::tree;
-use std::process::Command;
 use std::time::Duration;
 
 /// What a server did under load.
@@ -23,7 +22,7 @@ pub(crate) fn wrk(
 ) -> Result<Sample, String> {
     let port = server.port;
     let before = tree::sum(server.pid, &tree::processor);
-    let mut command = Command::new("wrk");
+    let mut command = tree::on_cores(tree::Cores::Load, "wrk");
     command.args(["-t1", &format!("-c{connections}"), &format!("-d{}s", span.as_secs())]);
     if !keep_alive {
         command.args(["-H", "Connection: close"]);

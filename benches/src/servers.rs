@@ -1,5 +1,6 @@
 //! The three servers, each with the module set and the logs of Debian's stock configuration.
 
+use crate::tree;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fmt::Write as _;
@@ -8,7 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// Which server, and how configured.
@@ -200,9 +201,9 @@ impl Running {
         };
         fs::write(&config, text).map_err(|error| error.to_string())?;
         let mut command = match flavour {
-            Flavour::Nginx => Command::new("/usr/sbin/nginx"),
-            Flavour::Apache | Flavour::ApacheOverride => Command::new("/usr/sbin/apache2"),
-            Flavour::Pinion | Flavour::PinionOverride => Command::new(pinion),
+            Flavour::Nginx => tree::on_cores(tree::Cores::Servers, "/usr/sbin/nginx"),
+            Flavour::Apache | Flavour::ApacheOverride => tree::on_cores(tree::Cores::Servers, "/usr/sbin/apache2"),
+            Flavour::Pinion | Flavour::PinionOverride => tree::on_cores(tree::Cores::Servers, pinion),
         };
         match flavour {
             Flavour::Nginx => command.args(["-p", &dir.display().to_string(), "-c"]).arg(&config),

@@ -1,6 +1,28 @@
-//! What a process and all its descendants take: memory, processor time.
+//! Process trees: where they run, and what they take of memory and processor time.
 
+use std::ffi::OsStr;
 use std::path::Path;
+use std::process::Command;
+
+/// Who runs where: the load generator has the last core to itself, so that no server wins by being in its way less.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cores {
+    Servers,
+    Load,
+}
+
+/// A command that will run on its share of the cores; anywhere, where there is one core or no taskset.
+pub(crate) fn on_cores(whose: Cores, program: impl AsRef<OsStr>) -> Command {
+    let last = std::thread::available_parallelism().map_or(0, |count| count.get() - 1);
+    let taskset = Path::new("/usr/bin/taskset");
+    if last == 0 || !taskset.exists() {
+        return Command::new(program);
+    }
+    let list = if whose == Cores::Load { last.to_string() } else { format!("0-{}", last - 1) };
+    let mut command = Command::new(taskset);
+    command.args(["-c", &list]).arg(program);
+    command
+}
 
 /// Adds up `what` over a process tree.
 pub(crate) fn sum(pid: i32, what: &dyn Fn(i32) -> f64) -> f64 {

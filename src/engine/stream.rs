@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Octets that one sendfile(2) is asked for, so that one fast client does not hold the loop.
-const SENDFILE_MOST: usize = 512 * 1024;
+const SENDFILE_MOST: usize = 2 * 1024 * 1024;
 
 /// A stream. Clones share the socket and what is known of its readiness.
 #[derive(Clone)]

@@ -98,6 +98,8 @@ impl Outgoing<'_> {
             let room = self.own.get_mut(at..).unwrap_or_default();
             return read_full(&range, room);
         }
+        // The head leaves in the file's first segment, and all segments are full ones: receivers have fewer to look at.
+        self.stream.set_cork(true);
         self.flush().await?;
         let (mut offset, mut left) = (range.offset, range.len);
         while left > 0 {
@@ -118,6 +120,7 @@ impl Outgoing<'_> {
             offset += sent;
             left -= sent;
         }
+        self.stream.set_cork(false);
         Ok(())
     }
 }
