@@ -102,6 +102,12 @@ pub const RULES: &[Rule] = &[
         with: "[$1 $2:{CLIENTPORT}]",
     },
     Rule {
+        name: "rewrite-ids",
+        why: "addresses in memory that tell servers and requests apart",
+        pattern: r"/sid#[0-9a-f]+\]\[rid#[0-9a-f]+/",
+        with: "/sid#{ID}][rid#{ID}/",
+    },
+    Rule {
         name: "program-name",
         why: "argv[0]",
         pattern: r"(?m)(^|AH\d{5}: )(apache2|httpd): ",

@@ -44,6 +44,7 @@ pub static REGISTRY: &[&Module] = &[
     &mappers::mod_alias::MODULE,
     &mappers::mod_dir::MODULE,
     &mappers::mod_negotiation::MODULE,
+    &mappers::mod_rewrite::MODULE,
     &metadata::mod_env::MODULE,
     &metadata::mod_expires::MODULE,
     &metadata::mod_headers::MODULE,

@@ -10,7 +10,7 @@ use bstr::ByteSlice;
 
 /// Registers core's hooks; called by core's record.
 pub fn core_hooks(on: &mut Hooks) {
-    on.translate_name(REALLY_LAST, translate);
+    on.translate_name(REALLY_LAST, translate_below_root);
     on.map_to_storage(REALLY_LAST, map_to_storage);
     on.fixups(REALLY_FIRST, override_type);
     on.insert_filter(MIDDLE, insert_filters);
@@ -24,7 +24,7 @@ pub fn core_hooks(on: &mut Hooks) {
 const PATH_MAX: usize = 4096;
 
 /// Maps the path below DocumentRoot.
-fn translate(r: &mut Request) -> Answer {
+pub fn translate_below_root(r: &mut Request) -> Answer {
     if r.proxy_request {
         return Answer::Status(Status::FORBIDDEN);
     }

@@ -24,7 +24,7 @@ pub mod vhost;
 mod walk;
 
 pub use auth::*;
-pub use default_handler::{add_input_filter, add_output_filter, core_hooks};
+pub use default_handler::{add_input_filter, add_output_filter, core_hooks, translate_below_root};
 pub use file::*;
 pub use host::*;
 pub use logs::*;

@@ -64,7 +64,7 @@ fn machine_name(warnings: &mut Vec<Warning>) -> BString {
 }
 
 /// The scheme of the server's URLs: the connection's, or https where ServerName says so.
-fn scheme(r: &Request) -> &'static str {
+pub fn scheme(r: &Request) -> &'static str {
     let said = r.server.scheme.as_ref().is_some_and(|scheme| scheme == "https");
     if said || r.connection.scheme == "https" { "https" } else { "http" }
 }

@@ -1,6 +1,6 @@
 //! Virtual hosts: by local address and port, then by name. Manual: vhosts/details.html.
 
-use crate::config::{Configuration, CoreServer, Server};
+use crate::config::{Configuration, CoreServer, HostAddress, Server};
 use crate::log::Level;
 use crate::request::{Request, Status};
 use bstr::{BStr, BString, ByteSlice};
@@ -94,6 +94,26 @@ impl Chain {
 /// `*` and `?` within a name.
 fn covers(pattern: &[u8], name: &[u8]) -> bool {
     crate::config::fnmatch::matches(pattern, name, 0)
+}
+
+/// Whether a URL of this host and port is one of the request's own server: an address that it is written with, or one of
+/// its names with its port.
+pub fn is_own_host(r: &Request, host: &[u8], port: u16) -> bool {
+    let server = r.server;
+    let written = |address: &HostAddress| {
+        let text = address.text.as_slice();
+        let name = text.rfind_byte(b':').and_then(|at| text.get(..at)).unwrap_or(text);
+        (address.port == 0 || address.port == port) && name.eq_ignore_ascii_case(host)
+    };
+    if server.addresses.iter().any(written) {
+        return true;
+    }
+    let own = if server.port == 0 { server.addresses.first().map_or(0, |address| address.port) } else { server.port };
+    let host = host.to_ascii_lowercase();
+    let named = |name: &BString| name.eq_ignore_ascii_case(&host);
+    port == own
+        && (server.name.iter().chain(&server.aliases).any(named)
+            || server.wild_aliases.iter().any(|pattern| covers(&pattern.to_ascii_lowercase(), &host)))
 }
 
 /// The child's table. A child serves one configuration for its whole life.

@@ -29,6 +29,7 @@ mod mod_macro;
 mod mod_mime;
 mod mod_negotiation;
 mod mod_reqtimeout;
+mod mod_rewrite;
 mod mod_setenvif;
 mod mod_so;
 mod mod_status;
