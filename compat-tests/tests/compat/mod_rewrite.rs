@@ -62,6 +62,10 @@ RewriteRule ^/qc(.*)$ /a.txt?$1 [BCTLS,L]
 RewriteRule ^/q3(.*)$ /a.txt$1 [L]
 RewriteRule ^/q4(.*)$ /a.txt$1 [UnsafeAllow3F,L]
 RewriteRule ^/q5(.*)$ /a.txt?$1 [L]
+RewriteRule ^/3fv(.*)$ /a.txt%{REQUEST_URI} [L]
+RewriteRule ^/3fq(.*)$ /a.txt?x=%{QUERY_STRING} [L]
+RewriteRule ^/3fl(.*)$ /a.txt${low:$1} [L]
+RewriteRule ^/3fr(.*)$ http://other%{REQUEST_URI} [R,L]
 RewriteRule ^/qsa$ /a.txt?own=1 [QSA,L]
 RewriteRule ^/qsd$ /a.txt [QSD,L]
 RewriteRule ^/qsl(.*)$ /a.txt?one?two [QSL,L]
@@ -119,6 +123,10 @@ RewriteRule ^/env$ /a.txt?%{ENV:FOO}-%{ENV:NONE}-%{NOPE}-%{IS_SUBREQ}-%{REQUEST_
         .get("/q4%3fb")
         .get("/q5%3fb")
         .get("/q5%20b")
+        .get("/3fv%3fb")
+        .get("/3fq%3fb?c?d")
+        .get("/3fl%3fb")
+        .get("/3fr%3fb")
         .get("/qsa?x=1")
         .get("/qsa")
         .get("/qsd?x=1")
@@ -200,12 +208,41 @@ Options None
 }
 
 #[test]
+fn beside_mod_dir() {
+    let rules = |more: &str| format!("RewriteEngine on\n{more}RewriteRule ^ /a.txt\n");
+    rewriting("rewrite and mod_dir")
+        .and_modules("dir")
+        .file("htdocs/plain/.htaccess", rules(""))
+        .file("htdocs/plain/index.html", "index\n")
+        .file("htdocs/bare/.htaccess", rules("RewriteOptions AllowNoSlash\n"))
+        .file("htdocs/bare/index.html", "index\n")
+        .file("htdocs/check/.htaccess", rules("DirectoryCheckHandler on\n"))
+        .file("htdocs/check/index.html", "index\n")
+        .file("htdocs/front/.htaccess", "RewriteEngine on\nRewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule ^ front.txt\n")
+        .file("htdocs/front/index.html", "index\n")
+        .file("htdocs/front/front.txt", "front\n")
+        .conf("LogLevel rewrite:trace3\n<Directory @ROOT@/htdocs>\nAllowOverride All\nOptions FollowSymLinks\n</Directory>\n")
+        .get("/plain")
+        .get("/plain/")
+        .get("/bare")
+        .get("/bare/")
+        .get("/check")
+        .get("/check/")
+        .get("/front")
+        .get("/front/")
+        .get("/front/index.html")
+        .check();
+}
+
+#[test]
 fn traces() {
     rewriting("rewrite traces")
         .file(
             "htdocs/d/.htaccess",
             r#"RewriteEngine on
 RewriteRule ^old(.*)$ new.txt?$1 [QSA,E=FOO:1,L]
+RewriteRule ^discard$ new.txt [QSD,E=FOO:1,E=!BAR,CO=a:b:.c.com,T=x/y,L]
+RewriteRule ^plain$ %{DOCUMENT_ROOT}/a.txt [L]
 RewriteRule ^red$ new.txt [R]
 RewriteCond %{REQUEST_FILENAME} !-f
 RewriteCond %{HTTP_HOST} ^(www\.)?example [NC,OR]
@@ -218,11 +255,13 @@ RewriteRule ^remote$ http://other/y?z [L]
         )
         .conf(
             r#"ServerName www.example.test:80
-ServerAlias *.alias.test
 LogLevel rewrite:trace8
 RewriteEngine on
+RewriteRule ^/docroot(.*)$ %{DOCUMENT_ROOT}$1 [L]
+RewriteRule ^/whole(.*)$ $1 [L]
+RewriteRule ^/alone$ /etc [L]
+RewriteRule ^/relative$ a.txt [L]
 RewriteRule ^/own2$ http://www.example.test:81/a.txt [L]
-RewriteRule ^/own3$ http://x.alias.test/a.txt [L]
 RewriteRule ^/own4$ http://www.example.test [L]
 RewriteMap tm txt:conf/m.txt
 RewriteMap up int:toupper
@@ -256,11 +295,16 @@ Options FollowSymLinks
         .get("/g")
         .get("/own")
         .get("/own2")
-        .get("/own3")
         .get("/own4")
         .get("/nxnn")
         .get("/qsd?x")
         .get("/d/old?x")
+        .get("/d/discard?x")
+        .get("/d/plain")
+        .get("/docroot/a.txt")
+        .get("/whole/etc/hostname")
+        .get("/alone")
+        .get("/relative")
         .get("/d/red")
         .get("/d/app/x/y")
         .get("/d/f")

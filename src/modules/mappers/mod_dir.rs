@@ -186,7 +186,8 @@ fn before_index(r: &mut Request) -> Option<Answer> {
         r.headers_out.set("Location", location);
         return Some(Answer::Status(Status::MOVED_PERMANENTLY));
     }
-    if checks && r.handler.as_ref().is_some_and(|handler| handler != "httpd/unix-directory") {
+    let taken = |handler: &BString| handler == "redirect-handler" || checks && handler != "httpd/unix-directory";
+    if r.handler.as_ref().is_some_and(taken) {
         // Whoever took the directory over does not answer with the type of one.
         r.content_type.take_if(|kind| *kind == "httpd/unix-directory");
         return Some(Answer::Declined);

@@ -202,20 +202,20 @@ async fn apply(
         r.path_info.clear();
     }
     r.filename = output;
-    split_query(r, rule, place);
     let inside = !flags.proxy && !r.filename.starts_with(b"/") && absolute(&r.filename).is_none();
     if let Some(path) = place.filter(|_| inside) {
         let whole = BString::from([path.as_slice(), r.filename.as_slice()].concat());
         let text = format_args!("add per-dir prefix: {} -> {}", raw(&r.filename), raw(&whole));
         trace(r, Level::Trace3, place, text);
         r.filename = whole;
-    } else if place.is_none() && inside && set.options & option::NO_SLASH == 0 && set.options & option::ANY_URI == 0 {
+    } else if place.is_none() && inside && set.options & option::ANY_URI == 0 {
         // A relative result of a server's rule stands at the root.
         let whole = BString::from([b"/", r.filename.as_slice()].concat());
         let text = format_args!("add root prefix: {} -> {}", raw(&r.filename), raw(&whole));
         trace(r, Level::Trace3, place, text);
         r.filename = whole;
     }
+    split_query(r, rule);
     if flags.proxy || flags.redirect {
         return ends(r, rule, place);
     }
@@ -284,13 +284,13 @@ pub fn escape_absolute(url: &[u8], skip: usize) -> BString {
     [scheme, host, &escape::uri(path)].concat().into()
 }
 
-fn split_query(r: &mut Request, rule: &Rule, place: Option<&BString>) {
+fn split_query(r: &mut Request, rule: &Rule) {
     let flags = rule.flags;
-    if flags.discard_query && r.args.is_some() {
-        r.args = None;
-        trace(r, Level::Trace2, place, format_args!("discarding query string"));
-    }
     let mark = if flags.last_question_mark { r.filename.rfind_byte(b'?') } else { r.filename.find_byte(b'?') };
+    if flags.discard_query && r.args.take().is_some() {
+        let why = if mark.is_some() { "" } else { ", no parse from substitution" };
+        trace(r, Level::Trace2, None, format_args!("discarding query string{why}"));
+    }
     let Some(mark) = mark else { return };
     let old = r.filename.clone();
     let mut args = BString::from(old.get(mark + 1..).unwrap_or_default());
@@ -309,7 +309,7 @@ fn split_query(r: &mut Request, rule: &Rule, place: Option<&BString>) {
     r.args = Some(args).filter(|args| !args.is_empty());
     let shown = r.args.as_ref().map_or(b"<none>".as_bstr(), |args| args.as_bstr());
     let text = format_args!("split uri={} -> uri={}, args={}", raw(&old), raw(&r.filename), raw(shown));
-    trace(r, Level::Trace3, place, text);
+    trace(r, Level::Trace3, None, text);
 }
 
 /// A URL of this very host is a path.
@@ -482,23 +482,23 @@ async fn variables(r: &mut Request, rule: &Arc<Rule>, state: &mut State) {
         if let Some(name) = text.strip_prefix(b"!") {
             r.env.unset(name);
             let line = format_args!("unsetting env variable '{}'", raw(name));
-            trace(r, Level::Trace5, state.directory.as_ref(), line);
+            trace(r, Level::Trace5, None, line);
             continue;
         }
         let (name, value) = text.split_once_str(":").unwrap_or((&text, b""));
         r.env.set(name, value);
         let line = format_args!("setting env variable '{}' to '{}'", raw(name), raw(value));
-        trace(r, Level::Trace5, state.directory.as_ref(), line);
+        trace(r, Level::Trace5, None, line);
     }
     for template in &rule.cookies {
         let text = template.expand(r, state, Some(rule), &mut ignored).await;
-        cookie(r, &text, state.directory.as_ref());
+        cookie(r, &text);
     }
 }
 
 /// `name:value:domain[:minutes[:path[:secure[:httponly[:samesite]]]]]`, with another separator where the text begins
 /// with `;`.
-fn cookie(r: &mut Request, text: &[u8], place: Option<&BString>) {
+fn cookie(r: &mut Request, text: &[u8]) {
     let (separator, text) = match text.split_first() {
         Some((b';', rest)) => (b';', rest),
         _ => (b':', text),
@@ -509,7 +509,7 @@ fn cookie(r: &mut Request, text: &[u8], place: Option<&BString>) {
     let (minutes, path, secure, http_only, same_site) = (next(), next(), next(), next(), next());
     let note = [name, b"_rewrite"].concat();
     if r.notes.contains(&note) {
-        trace(r, Level::Trace5, place, format_args!("skipping already set cookie '{}'", raw(name)));
+        trace(r, Level::Trace5, None, format_args!("skipping already set cookie '{}'", raw(name)));
         return;
     }
     let mut out = BString::from([name, b"=", value, b"; path=", path.unwrap_or(b"/"), b"; domain=", domain].concat());
@@ -534,7 +534,7 @@ fn cookie(r: &mut Request, text: &[u8], place: Option<&BString>) {
         out.extend_from_slice(same_site);
     }
     r.notes.set(note, "1");
-    trace(r, Level::Trace5, place, format_args!("setting cookie '{}'", raw(&out)));
+    trace(r, Level::Trace5, None, format_args!("setting cookie '{}'", raw(&out)));
     r.err_headers_out.add("Set-Cookie", out);
 }
 

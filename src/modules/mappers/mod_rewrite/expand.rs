@@ -120,7 +120,7 @@ impl Template {
     }
 
     /// The text for this request. `rule` where it is a substitution, whose flags may escape what is filled in.
-    /// `from_client` becomes true where the first question mark comes from a back-reference.
+    /// `from_client` becomes true where the first question mark does not stand in the template itself.
     pub fn expand<'a>(
         &'a self,
         r: &'a mut Request,
@@ -137,17 +137,17 @@ impl Template {
                     Part::Cond(number) => fill(r, &mut out, &state.cond, *number, state, rule, from_client),
                     Part::Variable(variable) => {
                         let text = variable.value(r, state).await;
-                        out.extend_from_slice(&text);
+                        put(&mut out, &text, from_client);
                     }
                     Part::Map { name, key, default } => {
                         let mut ignored = false;
                         let key = key.expand(r, state, rule, &mut ignored).await;
                         match look_up(r, state, name, &key) {
-                            Some(value) => out.extend_from_slice(&value),
+                            Some(value) => put(&mut out, &value, from_client),
                             None => {
                                 if let Some(default) = default {
                                     let text = default.expand(r, state, rule, &mut ignored).await;
-                                    out.extend_from_slice(&text);
+                                    put(&mut out, &text, from_client);
                                 }
                             }
                         }
@@ -182,11 +182,13 @@ fn fill(
             trace(r, Level::Trace5, state.directory.as_ref(), line);
             out.extend_from_slice(&escaped);
         }
-        None => {
-            *from_client |= text.contains(&b'?') && !out.contains(&b'?');
-            out.extend_from_slice(text);
-        }
+        None => put(out, text, from_client),
     }
+}
+
+fn put(out: &mut BString, text: &[u8], from_client: &mut bool) {
+    *from_client |= text.contains(&b'?') && !out.contains(&b'?');
+    out.extend_from_slice(text);
 }
 
 fn escape_backref(text: &[u8], rule: &Rule) -> BString {

@@ -16,7 +16,7 @@ mod rules;
 use crate::config::*;
 use crate::log::{Level, raw};
 use crate::module::{Answer, FIRST, Hooks, LAST, Linked, MIDDLE, Module, Phase, declined};
-use crate::request::{Request, Status, Table};
+use crate::request::{FileKind, Request, Status, Table};
 use crate::server::{self, escape};
 use bstr::{BString, ByteSlice};
 use rules::{DirRules, RuleSet, ServerRules, option};
@@ -153,7 +153,7 @@ async fn translate(r: &mut Request) -> Answer {
     if !r.filename.starts_with(b"/") {
         return Answer::Status(Status::BAD_REQUEST);
     }
-    if !is_file_path(r, &outcome) {
+    if !is_file_path(r, &outcome) || r.extensions.of::<Reduced>().is_some() {
         let uri = std::mem::replace(&mut r.uri, std::mem::take(&mut r.filename));
         let answer = server::translate_below_root(r);
         let rewritten = std::mem::replace(&mut r.uri, uri);
@@ -168,37 +168,44 @@ async fn translate(r: &mut Request) -> Answer {
     Answer::Ok
 }
 
-/// Whether the result names a file already: its first segment exists, and the rule itself says so unless it may take
-/// that from the client (UnsafePrefixStat).
+/// Whether the result names a file already: its first segment exists, and that was not up to the client: the rule says so
+/// itself, or the file is below a document root, or UnsafePrefixStat allows it.
 fn is_file_path(r: &Request, outcome: &apply::Outcome) -> bool {
-    if r.extensions.of::<Reduced>().is_some() {
-        return false;
-    }
     let rest = r.filename.get(1..).unwrap_or_default();
-    let Some(slash) = rest.find_byte(b'/') else { return false };
-    let first = r.filename.get(..=slash).unwrap_or_default();
-    if first.len() < 2 || server::stat(first).is_err() {
+    let end = rest.find_byte(b'/').map_or(r.filename.len(), |slash| slash + 1);
+    let first = r.filename.get(..end).unwrap_or_default();
+    if !server::stat(first).is_ok_and(|info| info.kind != FileKind::None) {
         return false;
     }
-    match &outcome.last {
-        None => false,
-        Some(rule) => {
-            let options = r.server::<ServerRules>().0.options;
-            let unsafe_stat = rule.flags.unsafe_prefix_stat || options & option::UNSAFE_PREFIX_STAT != 0;
-            let text = format_args!(
-                "prefix_stat compare statpath {} and lastsub output {} STATOK {} ",
-                raw(first),
-                rule.output_text,
-                u8::from(unsafe_stat)
-            );
-            trace(r, Level::Trace3, None, text);
-            let starts = rule.output_text.starts_with(first);
-            let text =
-                format_args!("prefix_stat startsWith({}, {}) {}", rule.output_text, raw(first), u8::from(starts));
-            trace(r, Level::Trace5, None, text);
-            unsafe_stat || starts
-        }
+    let Some(rule) = &outcome.last else {
+        trace(r, Level::Trace3, None, format_args!("prefix_stat no lastsub subst prefix {}", raw(first)));
+        return true;
+    };
+    let any = rule.flags.unsafe_prefix_stat || r.server::<ServerRules>().0.options & option::UNSAFE_PREFIX_STAT != 0;
+    let text = format_args!(
+        "prefix_stat compare statpath {} and lastsub output {} STATOK {} ",
+        raw(first),
+        rule.output_text,
+        u8::from(any)
+    );
+    trace(r, Level::Trace3, None, text);
+    if any {
+        return true;
     }
+    let starts = |text: &[u8], start: &[u8]| {
+        let starts = text.starts_with(start);
+        let line = format_args!("prefix_stat startsWith({}, {}) {}", raw(text), raw(start), u8::from(starts));
+        trace(r, Level::Trace5, None, line);
+        starts
+    };
+    let root = document_root(r);
+    let context = r.context.as_ref().map_or(root, |(_, root)| root.as_slice());
+    starts(&rule.output_text, first) || starts(&r.filename, root) || context != root && starts(&r.filename, context)
+}
+
+fn document_root(r: &Request) -> &[u8] {
+    let configured = r.server::<CoreServer>().document_root.as_ref();
+    r.document_root.as_ref().or(configured).map_or(b"", |root| root.as_slice())
 }
 
 /// The end of a rewriting that leaves this server: a status, a proxy's URL, a redirect.
@@ -296,6 +303,11 @@ async fn fixup(r: &mut Request) -> Answer {
         trace(r, Level::Trace8, directory, format_args!("Declining, no further rewriting due to END flag"));
         return Answer::Declined;
     }
+    // A directory asked for without its slash is mod_dir's, which says where it is.
+    let bare = directory.and_then(|path| path.strip_suffix(b"/"));
+    if rules.options & option::NO_SLASH == 0 && bare.is_some_and(|bare| *bare == **r.filename) {
+        return Answer::Declined;
+    }
     if server::allowed_options(r) & (options::SYM_LINKS | options::SYM_OWNER) == 0 {
         let text = format_args!(
             "AH00670: Options FollowSymLinks and SymLinksIfOwnerMatch are both off, so the RewriteRule directive is also \
@@ -339,8 +351,7 @@ fn to_url(r: &Request, rules: &RuleSet) -> BString {
         trace(r, Level::Trace2, directory, format_args!("trying to replace prefix {path} with {base}"));
         return replace_prefix(r, &r.filename, path, base, directory);
     }
-    let configured = r.server::<CoreServer>().document_root.as_ref();
-    let root = r.document_root.as_ref().or(configured).map_or(b"".as_slice(), |root| root.as_slice());
+    let root = document_root(r);
     let root = root.strip_suffix(b"/").unwrap_or(root);
     if let Some(rest) = r.filename.strip_prefix(root).filter(|rest| !root.is_empty() && rest.starts_with(b"/")) {
         let text = format_args!("strip document_root prefix: {} -> {}", raw(&r.filename), raw(rest));
