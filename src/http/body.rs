@@ -213,6 +213,10 @@ async fn begin(
         r.log(Level::Info, "http", text);
         return Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, TOO_LARGE));
     }
+    // Nobody waits to send nothing: the wish stays, and ends the connection.
+    if matches!(framing, Framing::Length(0)) {
+        return Ok(());
+    }
     if std::mem::take(&mut r.expecting_continue) && r.version >= Version::V1_1 {
         const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
         let sent = crate::engine::timeout(patience, input.stream.write_all(CONTINUE)).await;

@@ -10,7 +10,7 @@ use super::send::{self, Manner};
 use super::{host, pool, ranges, response_head};
 use crate::config::Configuration;
 use crate::engine::{self, Stream};
-use crate::request::{Body, Connection, ReadLimits, Request, Status};
+use crate::request::{Body, Connection, ReadLimits, Request, Status, Version};
 use crate::server::{self, Handover, SlotId, SlotState, Waiting, date};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -349,7 +349,10 @@ fn prepare(r: &mut Request, limits: &Limits, close: &mut bool) -> Result<Framing
 /// Between handler and response: errors of the body take the response's place, and a handler that has its whole answer
 /// at hand lets the client finish sending first.
 async fn settle_body(r: &mut Request, incoming: &Arc<Incoming>, manner: &mut Manner) {
-    let whole = r.drains_body || !matches!(r.body_out, Body::Stream(_)) && r.status.is_success();
+    // What a head says in two ways is not read, and an error asks for no body that the client holds back.
+    let trusted = !(manner.close && r.version >= Version::V1_1);
+    let at_hand = !matches!(r.body_out, Body::Stream(_)) && !r.status.drops_connection();
+    let whole = trusted && (r.drains_body || at_hand && (r.status.is_success() || !r.expecting_continue));
     if whole && incoming.fault().is_none() && !incoming.finished() {
         incoming.discard(r).await;
     }
@@ -358,7 +361,12 @@ async fn settle_body(r: &mut Request, incoming: &Arc<Incoming>, manner: &mut Man
         manner.late = incoming.malformed();
         if r.status != status {
             r.body_out = Body::Empty;
-            r.status = Status::OK;
+            // An error that was on its way by then is mentioned, and the page goes out unmeasured.
+            if r.drains_body || r.prev.is_some() || r.status.is_success() {
+                r.status = Status::OK;
+            } else {
+                manner.late = true;
+            }
             r.allowed = 0;
             server::die(r, status).await;
         }

@@ -38,7 +38,13 @@ pub fn parse(list: &[u8], length: u64) -> Option<Asked> {
     if list.starts_with(b",") {
         return None;
     }
+    let mut whole = false;
     for part in list.split_str(",").filter(|part| !part.is_empty()) {
+        // Behind a part that is everything nothing is looked at.
+        if whole {
+            break;
+        }
+        whole = part == b"0-";
         let dash = part.find_byte(b'-')?;
         let (from, to) = part.split_at(dash);
         let to = to.get(1..).unwrap_or_default();
@@ -256,6 +262,8 @@ mod tests {
             ("0-4,3-9", Some(vec![(0, 9)])),
             ("5-9,0-4", Some(vec![(0, 9)])),
             ("0-", Some(vec![(0, 1000)])),
+            ("5-,0-,x", Some(vec![(0, 1000)])),
+            ("0-1000,x", None),
             ("2000-", Some(vec![])),
             ("2000-,0-1", Some(vec![(0, 1)])),
             ("1-3,,6-7", Some(vec![(1, 3), (6, 7)])),

@@ -25,11 +25,15 @@ pub fn has_token(list: Option<&BStr>, token: &[u8]) -> bool {
     list.is_some_and(|list| list.split(|byte| *byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(token)))
 }
 
-/// Whether a Connection field has that token. Apache takes every separator of RFC 2616 for one between tokens.
+/// Whether a Connection field has that token. Apache takes every separator of RFC 2616 for one between tokens, and the
+/// beginning of a token for the whole.
 pub fn has_option(field: Option<&BStr>, token: &[u8]) -> bool {
     field.is_some_and(|field| {
         field.eq_ignore_ascii_case(token)
-            || field.split(|byte| !is_token(*byte)).any(|word| word.eq_ignore_ascii_case(token))
+            || field.split(|byte| !is_token(*byte)).any(|word| {
+                let start = token.get(..word.len()).filter(|start| !start.is_empty());
+                start.is_some_and(|start| start.eq_ignore_ascii_case(word))
+            })
     })
 }
 

@@ -247,10 +247,14 @@ pub fn meets_conditions(r: &mut Request) -> Option<Status> {
     if if_match(r) == Condition::NoMatch || if_unmodified_since(r).holds() {
         return Some(Status::PRECONDITION_FAILED);
     }
+    // Whoever asks for what is unmodified wants it, whatever the date says.
+    if r.headers_in.contains("If-Unmodified-Since") {
+        not_modified = Some(false);
+    }
     match if_none_match(r) {
         Condition::None => {}
         Condition::NoMatch => not_modified = Some(false),
-        _ if reads => not_modified = Some(true),
+        _ if reads => not_modified = not_modified.or(Some(true)),
         _ => return Some(Status::PRECONDITION_FAILED),
     }
     match if_modified_since(r) {

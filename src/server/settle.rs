@@ -62,11 +62,9 @@ pub async fn die(r: &mut Request, status: Status) {
         while let Some(prev) = earliest.prev.as_deref().filter(|prev| prev.status != Status::OK) {
             earliest = prev;
         }
-        if earliest.status != Status::OK {
+        if earliest.status != Status::OK && !std::ptr::eq(earliest, r) {
             status = earliest.status;
-            if !std::ptr::eq(earliest, r) {
-                r.allowed = earliest.allowed;
-            }
+            r.allowed = earliest.allowed;
         }
     } else {
         let documents = &r.dir.core().error_documents;

@@ -501,6 +501,9 @@ fn ranges() {
         "bytes=0-99999999999999999999",
         "bytes=-99999999999999999999",
         "bytes=0-0,x",
+        "bytes=0-,x",
+        "bytes=5-,0-,x",
+        "bytes=0-36,x",
     ] {
         g = g.get_with("/a.txt", &format!("Range: {range}"));
     }
@@ -618,6 +621,9 @@ fn conditionals() {
         format!("If-None-Match: \"other\"\r\nIf-Modified-Since: {MODIFIED}"),
         format!("If-Match: {tag}\r\nIf-Unmodified-Since: {BEFORE}"),
         format!("If-Match: {tag}\r\nIf-None-Match: {tag}"),
+        format!("If-Unmodified-Since: {MODIFIED}\r\nIf-None-Match: {tag}"),
+        format!("If-Unmodified-Since: {MODIFIED}\r\nIf-Modified-Since: {MODIFIED}"),
+        format!("If-Unmodified-Since: garbage\r\nIf-None-Match: {tag}"),
         format!("If-Modified-Since: {MODIFIED}\r\nRange: bytes=0-4"),
         format!("If-None-Match: {tag}\r\nRange: bytes=0-4"),
         format!("If-Match: {tag}\r\nRange: bytes=0-4"),
