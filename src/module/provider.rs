@@ -84,6 +84,11 @@ pub trait Challenge: Sync {
     fn challenge(&self, r: &mut Request);
 }
 
+/// Offered as `file-group`: the name of the group that owns the request's file.
+pub trait FileGroup: Sync {
+    fn file_group(&self, r: &Request) -> Option<BString>;
+}
+
 /// Offered as `mime`: which parts of a file's name mean nothing (the base name first), for MultiViews.
 pub trait UnknownParts: Sync {
     /// None: no part of the name means anything.
