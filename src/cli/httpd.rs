@@ -306,7 +306,7 @@ fn told(refused: Refused) -> Trouble {
 }
 
 fn tell(warnings: &[Warning]) {
-    for warning in warnings {
+    for warning in warnings.iter().filter(|warning| !warning.hidden) {
         log::process(warning.level, warning.module, format_args!("{}", warning.text));
     }
 }

@@ -102,6 +102,8 @@ pub struct Warning {
     pub level: crate::log::Level,
     /// Text with its AH tag.
     pub text: BString,
+    /// Only the strict check shows it: httpd writes warnings of a virtual host to that host's log, which is not open yet.
+    pub hidden: bool,
 }
 
 /// The lines inside of the section whose opener is being executed.
@@ -142,7 +144,8 @@ impl Cx<'_> {
     /// Notes a warning of the row's module.
     pub fn warn(&mut self, level: crate::log::Level, text: impl Into<BString>) {
         let module = self.module;
-        self.warnings.push(Warning { module, level, text: text.into() });
+        let hidden = module != "macro" && self.around.first() == Some(&"<VirtualHost");
+        self.warnings.push(Warning { hidden, module, level, text: text.into() });
     }
     /// The directive's name as messages show a section: `<Files>`.
     pub fn shown(&self) -> String {

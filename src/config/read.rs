@@ -322,24 +322,26 @@ impl Reader {
         Ok(())
     }
 
-    /// Passes over the lines of a section whose condition does not hold.
+    /// Passes over the lines of a section whose condition does not hold. A name that more stands behind has its bracket in
+    /// it, and a closing one loses its last letter whatever that is: so are the names in complaints.
     pub fn skip(&mut self, name: &str) -> Outcome {
         let mut open = vec![BString::from(name)];
         while let Some((_, line)) = self.next_line() {
-            let (word, _) = httpd_conf::next_word(&line);
+            let (word, rest) = httpd_conf::next_word(&line);
             let Some(inner) = word.strip_prefix(b"<") else { continue };
+            let Some(closing) = inner.strip_prefix(b"/") else {
+                let whole = rest.is_empty().then(|| inner.strip_suffix(b">")).flatten();
+                open.push(whole.unwrap_or(inner).into());
+                continue;
+            };
+            let closing = closing.split_last().map_or(b"".as_slice(), |(_, name)| name);
             let last = open.last().map(|name| &name[..]).unwrap_or_default();
-            match inner.strip_prefix(b"/") {
-                Some(closing) if closing.strip_suffix(b">").is_some_and(|name| name.eq_ignore_ascii_case(last)) => {
-                    open.pop();
-                    if open.is_empty() {
-                        return Ok(());
-                    }
-                }
-                Some(_) => {
-                    return Err(Complaint::Text(joined(&[b"Expected </", last, b"> but saw ", &word])));
-                }
-                None => open.push(inner.strip_suffix(b">").unwrap_or(inner).into()),
+            if !closing.eq_ignore_ascii_case(last) {
+                return Err(Complaint::Text(joined(&[b"Expected </", last, b"> but saw </", closing, b">"])));
+            }
+            open.pop();
+            if open.is_empty() {
+                return Ok(());
             }
         }
         let last = open.pop().unwrap_or_default();
@@ -470,7 +472,7 @@ impl Reader {
             let mut text = BString::from("AH00111: Config variable ${");
             text.extend_from_slice(name);
             text.extend_from_slice(b"} is not defined");
-            self.warnings.push(Warning { module: "core", level: crate::log::Level::Warn, text });
+            self.warnings.push(Warning { hidden: false, module: "core", level: crate::log::Level::Warn, text });
         }
         expanded.text.into_owned()
     }
@@ -687,7 +689,7 @@ fn read_file(path: &Path, warnings: &mut Vec<Warning>) -> std::io::Result<Vec<u8
     let mut file = std::fs::File::open(path)?;
     if !file.metadata()?.is_file() && path != Path::new("/dev/null") {
         let text = format!("AH00554: Access to file {} denied by server: not a regular file", path.display());
-        warnings.push(Warning { module: "core", level: crate::log::Level::Error, text: text.into() });
+        warnings.push(Warning { hidden: false, module: "core", level: crate::log::Level::Error, text: text.into() });
         return Err(std::io::Error::from_raw_os_error(libc::EBADF));
     }
     let mut text = Vec::new();

@@ -85,7 +85,12 @@ impl<'a> Walker<'a> {
                     text.extend_from_slice(
                         b" perhaps misspelled or defined by a module not included in the server configuration",
                     );
-                    inner.warnings.push(Warning { module: "core", level: crate::log::Level::Warn, text });
+                    inner.warnings.push(Warning {
+                        hidden: false,
+                        module: "core",
+                        level: crate::log::Level::Warn,
+                        text,
+                    });
                     continue;
                 }
                 let at = At { file: node.file.as_ref().clone(), line: node.line };
@@ -134,7 +139,7 @@ impl<'a> Walker<'a> {
         path: &Option<BString>,
         limited: u64,
     ) -> Outcome {
-        if !self.permitted(row.directive, place) || (required(around) && !OF_AUTHORIZATION.allows(row.directive)) {
+        if !self.permitted(row.directive, place) || !permitted_within(around, row.directive) {
             let name = row.directive.name;
             let text = match around.last() {
                 Some(section) => format!("{name} not allowed in {} context", super::shown(section)),
@@ -185,9 +190,19 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// Whether the innermost section but `<Limit>` is one of requirements.
-fn required(around: &[&str]) -> bool {
-    around.iter().rev().any(|name| name.starts_with("<Require"))
+/// Whether sections of requirements and provider aliases around a directive let it stand there: both take what AuthConfig
+/// allows, aliases also what only sections may have. `<Files>` and `<If>` between them and the directive take anything.
+fn permitted_within(around: &[&str], directive: &Directive) -> bool {
+    let special = ["<Require", "<Auth", "<Files", "<If", "<Else"];
+    let innermost = around.iter().rev().find(|name| special.iter().any(|start| name.starts_with(start)));
+    match innermost {
+        Some(name) if name.starts_with("<Require") => OF_AUTHORIZATION.allows(directive),
+        Some(name) if name.starts_with("<Auth") => {
+            let sections_only = directive.contexts.has(DIRECTORY) && directive.overrides == Override::NONE;
+            sections_only || OF_AUTHORIZATION.allows(directive)
+        }
+        _ => true,
+    }
 }
 
 /// What may stand within `<RequireAll>` and its kin.
@@ -207,15 +222,17 @@ pub fn unknown_text(name: &[u8]) -> BString {
 /// What `AllowOverride Nonfatal=Override` makes of a directive that is not allowed.
 pub fn forbidden(directive: &Directive) -> Warning {
     let text = format!("AH02295: {} in .htaccess forbidden by AllowOverride", directive.name);
-    Warning { module: "core", level: crate::log::Level::Warn, text: text.into() }
+    Warning { hidden: false, module: "core", level: crate::log::Level::Warn, text: text.into() }
 }
 
 /// Cuts the arguments as the row's shape asks and calls its setter.
 pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
     let directive = cx.directive;
-    if directive.contexts.has(GLOBAL) && cx.place == Place::VirtualHost {
-        cx.forbid_in_host()?;
-    }
+    // What may stand in the main server alone says so once its arguments are of the right number.
+    let whole = |cx: &Cx<'_>| match directive.contexts.has(GLOBAL) && cx.place == Place::VirtualHost {
+        true => cx.forbid_in_host(),
+        false => Ok(()),
+    };
     let wrong = |what: &str| {
         let comma = if directive.help.is_empty() { "" } else { ", " };
         Err(Complaint::from(format!("{} {what}{comma}{}", directive.name, directive.help)))
@@ -231,9 +248,9 @@ pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
     // What is left of `args` when `n` octets are.
     let left = |n: usize| -> &[u8] { args.get(args.len() - n.min(args.len())..).unwrap_or_default() };
     match directive.shape {
-        Shape::RawArgs(set) | Shape::Section(set) => set(cx, args),
+        Shape::RawArgs(set) | Shape::Section(set) => whole(cx).and_then(|()| set(cx, args)),
         Shape::NoArgs(set) => match args.is_empty() {
-            true => set(cx),
+            true => whole(cx).and_then(|()| set(cx)),
             false => Err(format!("{} takes no arguments", directive.name).into()),
         },
         Shape::Take1(set) => {
@@ -241,6 +258,7 @@ pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
             if word.is_empty() || !rest.is_empty() {
                 return wrong("takes one argument");
             }
+            whole(cx)?;
             set(cx, word.as_bstr())
         }
         Shape::Take2(set) => {
@@ -249,6 +267,7 @@ pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
             if first.is_empty() || second.is_empty() || !rest.is_empty() {
                 return wrong("takes two arguments");
             }
+            whole(cx)?;
             set(cx, first.as_bstr(), second.as_bstr())
         }
         Shape::Take3(set) => {
@@ -258,6 +277,7 @@ pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
             if first.is_empty() || second.is_empty() || third.is_empty() || !rest.is_empty() {
                 return wrong("takes three arguments");
             }
+            whole(cx)?;
             set(cx, first.as_bstr(), second.as_bstr(), third.as_bstr())
         }
         Shape::Take12(set) => {
@@ -266,6 +286,7 @@ pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
             if first.is_empty() || !rest.is_empty() {
                 return wrong("takes 1-2 arguments");
             }
+            whole(cx)?;
             set(cx, first.as_bstr(), some(&second))
         }
         Shape::Take23(set) => {
@@ -275,6 +296,7 @@ pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
             if first.is_empty() || second.is_empty() || !left(n).is_empty() {
                 return wrong("takes two or three arguments");
             }
+            whole(cx)?;
             set(cx, first.as_bstr(), second.as_bstr(), third.as_ref().map(|word| word.as_bstr()))
         }
         Shape::Take123(set) => {
@@ -284,6 +306,7 @@ pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
             if first.is_empty() || !left(n).is_empty() {
                 return wrong("takes one, two or three arguments");
             }
+            whole(cx)?;
             set(
                 cx,
                 first.as_bstr(),
@@ -298,6 +321,7 @@ pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
             if first.is_empty() || (second.is_some() && third.is_none()) || !left(n).is_empty() {
                 return wrong("takes one or three arguments");
             }
+            whole(cx)?;
             set(
                 cx,
                 first.as_bstr(),
@@ -308,6 +332,7 @@ pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
         Shape::TakeArgv(set) => {
             let list: Vec<Cow<'_, BStr>> = words(args).collect();
             let list: Vec<Word<'_>> = list.iter().map(|word| word.as_ref()).collect();
+            whole(cx)?;
             set(cx, &list)
         }
         Shape::Iterate(set) => {
@@ -315,6 +340,7 @@ pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
             if list.peek().is_none() {
                 return wrong("requires at least one argument");
             }
+            whole(cx)?;
             list.try_for_each(|word| set(cx, &word))
         }
         Shape::Iterate2(set) => {
@@ -322,12 +348,13 @@ pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
             if first.is_empty() || rest.is_empty() {
                 return wrong("requires at least two arguments");
             }
+            whole(cx)?;
             words(rest).take_while(|word| !word.is_empty()).try_for_each(|word| set(cx, first.as_bstr(), &word))
         }
         Shape::Flag(set) => {
             let (word, _) = next_word(args);
             match on_off(&word) {
-                Some(value) => set(cx, value),
+                Some(value) => whole(cx).and_then(|()| set(cx, value)),
                 None => Err(format!("{} must be On or Off", directive.name).into()),
             }
         }

@@ -202,13 +202,12 @@ impl Layout {
                 _ => {
                     let item = match byte {
                         b'%' => Item::Literal("%".into()),
-                        b' ' => Item::Field(0),
+                        b' ' if rest.len() == text.len() => Item::Field(0),
                         b'M' if kind != Kind::Message => {
                             return Err("%M cannot be used in once-per-request or once-per-connection formats".into());
                         }
                         _ => {
-                            let unknown =
-                                || format!("Unrecognized error log format directive %{}", byte.escape_ascii());
+                            let unknown = || format!("Unrecognized error log format directive %{}", char::from(byte));
                             let token = Token::named(byte, argument).ok_or_else(unknown)?;
                             Item::Token { token, hyphen, required, verbosity }
                         }

@@ -66,7 +66,7 @@ impl Clipping {
         };
         // At a first start they go to the terminal, bare.
         let module = if self.restart { module(self.kind) } else { "" };
-        self.warnings.push(Warning { module, level: Level::Warn, text: BString::from(text) });
+        self.warnings.push(Warning { hidden: false, module, level: Level::Warn, text: BString::from(text) });
     }
     /// `have` clipped to `1..=most`, for limits with a bound of the build.
     fn bounded(&mut self, name: &str, unit: &str, have: i64, most: i64, above: [u16; 3], below: [u16; 3]) -> i64 {

@@ -32,7 +32,7 @@ pub fn settle_names(configuration: &mut Configuration) -> Vec<Warning> {
                 let text = format!(
                     "(EAI 2)Name or service not known: AH00549: Failed to resolve server name for {ip} (check DNS) -- or specify an explicit ServerName"
                 );
-                warnings.push(Warning { module: "core", level: Level::Error, text: text.into() });
+                warnings.push(Warning { hidden: false, module: "core", level: Level::Error, text: text.into() });
                 "bogus_host_without_reverse_dns".into()
             }),
         });
@@ -43,7 +43,8 @@ pub fn settle_names(configuration: &mut Configuration) -> Vec<Warning> {
 /// The machine's name with its domain, or an address where it has none.
 fn machine_name(warnings: &mut Vec<Warning>) -> BString {
     let own = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut warn = |text: String| warnings.push(Warning { module: "", level: Level::Warn, text: text.into() });
+    let mut warn =
+        |text: String| warnings.push(Warning { hidden: false, module: "", level: Level::Warn, text: text.into() });
     let name = match resolve::addresses_of(own.as_bytes()).first() {
         Some(ip) => match resolve::name_of(*ip).filter(|name| name.contains(&b'.')) {
             Some(name) => return name.into(),

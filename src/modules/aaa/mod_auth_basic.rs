@@ -95,10 +95,10 @@ impl Settings for BasicDir {
     }
 }
 
-fn provider(cx: &mut Cx<'_>, name: &BStr) -> Outcome {
-    let name = BString::from(name.to_ascii_lowercase());
+fn provider(cx: &mut Cx<'_>, written: &BStr) -> Outcome {
+    let name = BString::from(written.to_ascii_lowercase());
     let Some((provider, alias)) = find_provider(cx, &name) else {
-        return Err(format!("Unknown Authn provider: {name}").into());
+        return Err(format!("Unknown Authn provider: {written}").into());
     };
     cx.dir::<BasicDir>().providers.get_or_insert_default().push(Chosen { name, provider, alias });
     Ok(())

@@ -115,6 +115,7 @@ fn escape_quotes(text: &[u8]) -> BString {
 }
 
 fn provider_alias(cx: &mut Cx<'_>, opener: &BStr) -> Outcome {
+    cx.forbid_in_host()?;
     let name = cx.directive.name;
     let Some(inner) = httpd_conf::section_args(opener) else {
         return Err(format!("{name}> directive missing closing '>'").into());

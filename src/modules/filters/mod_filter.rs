@@ -131,17 +131,17 @@ fn declare(cx: &mut Cx<'_>, name: &BStr, word: Option<&BStr>) -> Outcome {
 }
 
 fn provider(cx: &mut Cx<'_>, name: &BStr, filter: &BStr, text: &BStr) -> Outcome {
-    let condition =
-        match Expression::condition(text, Rights { restricted: cx.in_htaccess(), no_vary: false }, cx.providers) {
-            Ok(expression) => Condition::Expression(Arc::new(expression)),
-            Err(error) => return Err(format!("Error parsing FilterProvider expression:{error}").into()),
-        };
     if !known(cx, filter) {
         if cx.dir::<FilterDir>().declared.iter().any(|smart| smart.name == filter) {
             return Err("AH01377: Chaining of FilterProviders not supported".into());
         }
         return Err(format!("Unknown filter provider {filter}").into());
     }
+    let condition =
+        match Expression::condition(text, Rights { restricted: cx.in_htaccess(), no_vary: false }, cx.providers) {
+            Ok(expression) => Condition::Expression(Arc::new(expression)),
+            Err(error) => return Err(format!("Error parsing FilterProvider expression:{error}").into()),
+        };
     let new = Provider { filter: filter.into(), condition, protocol: Protocol::default() };
     cx.dir::<FilterDir>().smart(name).providers.push(Arc::new(new));
     Ok(())

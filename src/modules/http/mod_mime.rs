@@ -252,6 +252,8 @@ fn entry<'a>(cx: &'a mut Cx<'_>, extension: &BStr) -> &'a mut Meaning {
 }
 
 fn multiviews_match(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
+    cx.forbid_in_limit()?;
+    cx.forbid_within(&["<Location", "<LocationMatch"])?;
     let set = &mut cx.dir::<MimeDir>().multiviews;
     let (bit, rivals, complaint) = match word.to_ascii_lowercase().as_slice() {
         b"any" => (ANY, !ANY, "Any is incompatible with NegotiatedOnly, Filters and Handlers"),

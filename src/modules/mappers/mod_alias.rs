@@ -164,6 +164,7 @@ fn handler_of(cx: &Cx<'_>) -> Option<&'static str> {
 }
 
 fn alias(cx: &mut Cx<'_>, first: &BStr, second: Option<&BStr>) -> Outcome {
+    cx.forbid_in_limit()?;
     let handler = handler_of(cx);
     let Some(real) = second else { return place_alias(cx, first, handler) };
     if cx.path.is_some() {
@@ -208,7 +209,7 @@ fn warn_of_overlap(cx: &mut Cx<'_>, fake: &BStr) {
         "AH00671: The {} directive in {} at line {} will probably never match because it overlaps an earlier {script}Alias{kind}.",
         cx.name, cx.file, cx.line
     );
-    cx.warnings.push(Warning { module: "alias", level: Level::Warn, text: text.into() });
+    cx.warn(Level::Warn, text);
 }
 
 fn alias_match(cx: &mut Cx<'_>, pattern: &BStr, real: &BStr) -> Outcome {

@@ -69,11 +69,7 @@ fn set_env(cx: &mut Cx<'_>, name: Word<'_>, value: Option<Word<'_>>) -> Outcome 
         let (wanted, given) = rest.split_once_str("=").unwrap_or((rest, b""));
         let (wanted, given) = (wanted.as_bstr(), given.as_bstr());
         let text = "Spurious usage of '=' in an environment variable name.";
-        cx.warnings.push(Warning {
-            module: "env",
-            level: Level::Warn,
-            text: format!("AH10032: {text} 'SetEnv {wanted} {given}' expected instead?").into(),
-        });
+        cx.warn(Level::Warn, format!("AH10032: {text} 'SetEnv {wanted} {given}' expected instead?"));
     }
     cx.dir::<Environment>().put(name.into(), value.map(BString::from).unwrap_or_default());
     Ok(())
@@ -82,11 +78,7 @@ fn set_env(cx: &mut Cx<'_>, name: Word<'_>, value: Option<Word<'_>>) -> Outcome 
 fn pass_env(cx: &mut Cx<'_>, name: Word<'_>) -> Outcome {
     match std::env::var_os(name.to_os_str_lossy()) {
         Some(value) => cx.dir::<Environment>().put(name.into(), value.as_bytes().into()),
-        None => cx.warnings.push(Warning {
-            module: "env",
-            level: Level::Warn,
-            text: format!("AH01506: PassEnv variable {name} was undefined").into(),
-        }),
+        None => cx.warn(Level::Warn, format!("AH01506: PassEnv variable {name} was undefined")),
     }
     Ok(())
 }

@@ -71,6 +71,8 @@ impl Attribute {
 
 #[derive(Clone)]
 enum Test {
+    /// Plain text, whatever the case of its letters.
+    ContainsAnyCase(Arc<Regex>),
     /// Plain text somewhere in the value.
     Contains(Box<Finder<'static>>),
     Regex(Arc<Regex>),
@@ -162,6 +164,7 @@ fn add(cx: &mut Cx<'_>, name: BString, arguments: &[u8]) -> Outcome {
     if pattern.is_empty() {
         return Err(format!("Missing regular expression for {}", cx.name).into());
     }
+    let test = Test::compile(&pattern, icase).ok_or_else(|| format!("{} regex could not be compiled.", cx.name))?;
     let attribute = match name.to_ascii_lowercase().as_slice() {
         b"remote_host" => Attribute::RemoteHost,
         b"remote_addr" => Attribute::RemoteAddr,
@@ -176,7 +179,6 @@ fn add(cx: &mut Cx<'_>, name: BString, arguments: &[u8]) -> Outcome {
             Attribute::Matching(name, Arc::new(regex))
         }
     };
-    let test = Test::compile(&pattern, icase).ok_or_else(|| format!("{} regex could not be compiled.", cx.name))?;
     let variables = variables(cx, rest)?;
     rules(cx).push(Kind::Attribute { attribute, test }, variables);
     Ok(())
@@ -225,10 +227,21 @@ fn plain(pattern: &[u8]) -> Option<BString> {
     rest.is_empty().then_some(text)
 }
 
+/// An octet as itself in a pattern.
+fn quoted(byte: u8) -> impl Iterator<Item = u8> {
+    let special = byte.is_ascii_punctuation().then_some(b'\\');
+    special.into_iter().chain([byte])
+}
+
 impl Test {
     fn compile(pattern: &BString, icase: bool) -> Option<Test> {
-        if !icase && let Some(text) = plain(pattern) {
-            return Some(Test::Contains(Box::new(Finder::new(&text).into_owned())));
+        if let Some(text) = plain(pattern) {
+            if !icase {
+                return Some(Test::Contains(Box::new(Finder::new(&text).into_owned())));
+            }
+            let quoted: Vec<u8> = text.iter().flat_map(|&byte| quoted(byte)).collect();
+            let regex = Regex::new(&quoted, Flags { icase, ..Flags::default() }).ok()?;
+            return Some(Test::ContainsAnyCase(Arc::new(regex)));
         }
         let regex = Regex::new(pattern, Flags { icase, ..Flags::default() }).ok()?;
         Some(Test::Regex(Arc::new(regex)))
@@ -239,6 +252,7 @@ impl Test {
         match self {
             Test::Contains(finder) if finder.needle().len() > value.len() => None,
             Test::Contains(finder) => finder.find(value).map(|_| None),
+            Test::ContainsAnyCase(regex) => regex.is_match(value).then_some(None),
             Test::Regex(regex) if groups_wanted => regex.captures(value).map(Some),
             Test::Regex(regex) => regex.is_match(value).then_some(None),
         }

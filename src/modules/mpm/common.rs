@@ -207,7 +207,7 @@ fn listen(cx: &mut Cx<'_>, words: &[Word<'_>]) -> Outcome {
                 let text = format!(
                     "(EAI 2)Name or service not known: AH00077: alloc_listener: failed to set up sockaddr for {name}"
                 );
-                cx.warnings.push(Warning { module: "core", level: Level::Crit, text: text.into() });
+                cx.warnings.push(Warning { hidden: false, module: "core", level: Level::Crit, text: text.into() });
                 return Err("Listen setup failed".into());
             }
             (found, false)

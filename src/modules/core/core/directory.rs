@@ -469,6 +469,6 @@ fn name_virtual_host(cx: &mut Cx<'_>, _: Word<'_>) -> Outcome {
         "AH00548: NameVirtualHost has no effect and will be removed in the next release {}:{}",
         cx.file, cx.line
     );
-    cx.warnings.push(Warning { module: "", level: Level::Warn, text: text.into() });
+    cx.warnings.push(Warning { hidden: false, module: "", level: Level::Warn, text: text.into() });
     Ok(())
 }

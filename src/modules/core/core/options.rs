@@ -116,7 +116,8 @@ fn nonfatal(word: &[u8]) -> Nonfatal {
 
 /// Warns where a directive only makes sense for real directories.
 fn warn_useless(cx: &mut Cx<'_>) {
-    if matches!(cx.around.last(), Some(&"<DirectoryMatch" | &"<Directory")) {
+    let alias = cx.around.last().is_some_and(|name| name.starts_with("<Auth"));
+    if alias || matches!(cx.around.last(), Some(&"<DirectoryMatch" | &"<Directory")) {
         return;
     }
     let (name, line, file) = (cx.directive.name, cx.line, cx.file);

@@ -144,6 +144,7 @@ fn files(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
 }
 
 fn condition(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
+    cx.forbid_in_limit()?;
     let shown = cx.shown();
     let Some(args) = httpd_conf::section_args(args) else {
         return Err(format!("{shown} directive missing closing '>'").into());
@@ -200,7 +201,13 @@ fn limit(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
         methods |= number.bit();
     }
     let methods = if cx.directive.info == EXCEPT { !methods } else { methods };
-    let limited = if cx.limited == u64::MAX { methods } else { cx.limited & methods };
+    let limited = cx.limited & methods;
+    if limited == 0 {
+        return Err(format!("{} directive excludes all methods", cx.shown()).into());
+    }
+    if limited == cx.limited {
+        return Err(format!("{} directive specifies methods already excluded", cx.shown()).into());
+    }
     cx.limited(limited)
 }
 
@@ -257,6 +264,7 @@ fn addresses(cx: &mut Cx<'_>, word: &BStr) -> Result<Vec<HostAddress>, Complaint
     if found.is_empty() {
         let text = format!("AH00547: Could not resolve host name {name} -- ignoring!");
         cx.warnings.push(Warning {
+            hidden: false,
             module: "core",
             level: crate::log::Level::Error,
             text: format!("(EAI 2)Name or service not known: {text}").into(),

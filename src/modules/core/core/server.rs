@@ -79,7 +79,7 @@ fn document_root(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
             ));
         }
         let text = [b"AH00112: Warning: DocumentRoot [", root.as_slice(), b"] does not exist"].concat();
-        cx.warnings.push(Warning { module: "", level: Level::Warn, text: text.into() });
+        cx.warnings.push(Warning { hidden: false, module: "", level: Level::Warn, text: text.into() });
     }
     cx.server::<CoreServer>().document_root = Some(root);
     Ok(())
