@@ -894,3 +894,55 @@ fn allow_override_nowhere_set() {
         g.check();
     }
 }
+
+#[test]
+fn order_of_complaints() {
+    group("order of complaints").and_modules("macro headers rewrite").syntax(&[
+        // The section is wrong before what stands in it.
+        "<AuthnProviderAlias file x>\nRemoveHandler\n</AuthnProviderAlias>",
+        "<AuthnProviderAlias file x>\nAllowOverride None\nEnableMMAP On\n</AuthnProviderAlias>",
+        "<AuthnProviderAlias file x>\n<Files y>\nSetEnv\n</Files>\n</AuthnProviderAlias>",
+        "<AuthnProviderAlias file x>\n<Limit GET>\nSetEnv\n</Limit>\n</AuthnProviderAlias>",
+        "<VirtualHost *:80>\n<AuthnProviderAlias file x>\nSetEnv\n</AuthnProviderAlias>\n</VirtualHost>",
+        "<Directory /x>\n<RequireAll>\n<If \"true\">\nSetEnv\n</If>\n</RequireAll>\n</Directory>",
+        "<Directory /x>\n<Limit GET>\n<Else>\nSetEnv\n</Else>\n</Limit>\n</Directory>",
+        "<Directory /x>\n<Limit GET>\nAlias /a /b\n</Limit>\n</Directory>",
+        "<Directory /x>\n<Limit GET>\nMultiviewsMatch x\n</Limit>\n</Directory>",
+        "<Location /x>\nMultiviewsMatch x\n</Location>",
+        "<Directory /x>\n<Limit GET>\n<Limit GET>\nSetEnv\n</Limit>\n</Limit>\n</Directory>",
+        "<Directory /x>\n<Limit GET>\n<LimitExcept GET>\nSetEnv\n</LimitExcept>\n</Limit>\n</Directory>",
+        // The arguments are counted before the host is refused.
+        "<VirtualHost *:80>\nStartServers 1 2\n</VirtualHost>",
+        "<VirtualHost *:80>\nStartServers 1\n</VirtualHost>",
+        // What is passed over keeps the bracket that more stands behind, and loses the last letter of a closing name.
+        "<IfDefine X>\n<Files> x\n</IfDefine>",
+        "<IfDefine X>\n<Files x>\n</Files\n</IfDefine>",
+        "<IfDefine X>\n</IfDefine",
+        // Warnings of a virtual host go to its log, which is not open yet.
+        "<VirtualHost *:80>\nPassEnv NOPE\nAlias /a /b\nAlias /a/b /c\nErrorDocument 401 http://x/\n</VirtualHost>",
+        "<VirtualHost *:80>\n<Location /x>\nAllowOverride None\n</Location>\nRewriteOptions MaxRedirects=5\n</VirtualHost>",
+        "FilterProvider x nope ::1",
+        "SetEnvIf *:1 * x",
+        "SetEnvIf \\ 1",
+        "BrowserMatch a\\ b",
+        "BrowserMatchNoCase \\ b",
+        "ServerName *:99999",
+        "ServerName a?b",
+        "ServerName [::1]:80",
+        "KeepAliveTimeout h",
+        "KeepAliveTimeout ms",
+        "KeepAliveTimeout m",
+        "RedirectPermanent 410 /x",
+        "RedirectTemp 301 /x",
+        "ErrorLogFormat \"expr=%{x} == 1\"",
+        "RewriteOptions \"inherit a\"",
+        "<Macro m>\nServerAdmin \\\n a\n</x>\n</y>\n</Macro>\nUse m",
+        "<Directory /x>\nAuthBasicProvider NoPe\n</Directory>",
+        "<Directory /x>\nDeny from /\n</Directory>",
+        "<Directory /x>\nDeny from 10.1/16\n</Directory>",
+        "<Directory /x>\nRequire ip 10.1/16\n</Directory>",
+        "<Directory /x>\nRequire ip 1/\n</Directory>",
+        "<Directory /x>\nRequire ip \"\"\n</Directory>",
+        "<Directory /x>\nRequire env a \"\" b\n</Directory>",
+    ]);
+}

@@ -4,6 +4,7 @@
 mod cli;
 mod config;
 mod core;
+mod fuzz;
 mod http1;
 mod http1_hosts;
 mod http1_odd;

@@ -517,7 +517,7 @@ impl AuthzProvider for Env {
 }
 
 fn words(arguments: &BStr) -> Vec<BString> {
-    httpd_conf::words(arguments).map(|word| word.into_owned()).collect()
+    httpd_conf::words(arguments).take_while(|word| !word.is_empty()).map(|word| word.into_owned()).collect()
 }
 
 /// `Require method NAME ...`.

@@ -57,7 +57,7 @@ impl AuthzProvider for Ip {
 }
 
 fn words(text: &[u8]) -> Vec<BString> {
-    httpd_conf::words(text).map(|word| word.into_owned()).collect()
+    httpd_conf::words(text).take_while(|word| !word.is_empty()).map(|word| word.into_owned()).collect()
 }
 
 /// Whether `domain` is the host or a domain around it.

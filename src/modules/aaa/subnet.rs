@@ -56,10 +56,17 @@ pub(super) fn parse(word: &[u8]) -> Parsed {
             None => Parsed::BadMask,
         };
     }
+    if address.is_empty() {
+        return Parsed::NotAddress;
+    }
     if !address.contains(&b':') && !address.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
         return Parsed::NotAddress;
     }
     let Some((octets, count)) = dotted(address) else { return Parsed::BadAddress };
+    // Only an address without a mask may be cut short.
+    if mask.is_some() && (count < 4 || address.ends_with(b".")) {
+        return Parsed::BadAddress;
+    }
     let short = |bits: u32| u32::MAX.checked_shl(32 - bits).unwrap_or(0);
     let mask = match mask {
         None => Some(short(8 * count)),
@@ -110,7 +117,7 @@ mod tests {
         assert_eq!(parse(b"10.0.0.0/99"), Parsed::BadMask);
         assert!(holds("10.0.1.0/255.0.255.0", "10.9.1.7") && !holds("10.0.1.0/255.0.255.0", "10.9.2.7"));
         assert_eq!(parse(b"10.0.0.0/x"), Parsed::BadMask);
-        for word in ["300.0.0.1", "10.0.0.1.2", "[::1]"] {
+        for word in ["300.0.0.1", "10.0.0.1.2", "[::1]", "10.1/16", "1/"] {
             assert_eq!(parse(word.as_bytes()), Parsed::BadAddress, "{word}");
         }
         assert_eq!(parse(b"example.org"), Parsed::NotAddress);

@@ -183,7 +183,7 @@ fn check_arguments(cx: &mut Cx<'_>, found: &MacroText) -> Outcome {
 fn collect(cx: &mut Cx<'_>, found: &mut MacroText) -> Outcome {
     let mut inner = 0;
     let mut nesting = 0i32;
-    let mut number = 0u32;
+    let first = cx.line;
     let quiet = cx.process.macro_quiet;
     loop {
         let Some((at, line)) = cx.reading(Reader::next_line)? else {
@@ -192,13 +192,12 @@ fn collect(cx: &mut Cx<'_>, found: &mut MacroText) -> Outcome {
                 b"\n\tcontents error: expected token not found: </Macro>",
             ])));
         };
-        number += 1;
         let (word, rest) = next_word(&line);
         // Seen only by the section's line that comes next.
         if word.starts_with(b"</") && nesting < 0 && !quiet.1 {
             let line = text(&[
                 b"AH02793: bad (negative) nesting on line ",
-                number.to_string().as_bytes(),
+                at.saturating_sub(first).to_string().as_bytes(),
                 b" of ",
                 &shown(found),
             ]);

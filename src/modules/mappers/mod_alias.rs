@@ -280,6 +280,10 @@ fn redirect(cx: &mut Cx<'_>, first: &BStr, second: Option<&BStr>, third: Option<
 }
 
 fn redirect_two(cx: &mut Cx<'_>, path: &BStr, url: &BStr) -> Outcome {
+    // A path that could be a status is one, and the URL is the path.
+    if status_word(path).is_some() {
+        return redirect(cx, path, Some(url), None);
+    }
     add_redirect(cx, Status(cx.directive.info as u16), Fake::Prefix(path.into()), Some(url))
 }
 

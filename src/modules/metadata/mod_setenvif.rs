@@ -172,7 +172,7 @@ fn add(cx: &mut Cx<'_>, name: BString, arguments: &[u8]) -> Outcome {
         b"request_uri" => Attribute::RequestUri,
         b"request_method" => Attribute::RequestMethod,
         b"request_protocol" => Attribute::RequestProtocol,
-        _ if plain(&name).is_some() => Attribute::Named(name),
+        _ if name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)) => Attribute::Named(name),
         _ => {
             let regex = Regex::new(&name, Flags { icase, ..Flags::default() })
                 .map_err(|_| format!("{}Header name regex could not be compiled.", cx.name))?;
@@ -224,7 +224,8 @@ fn variables(cx: &Cx<'_>, mut rest: &[u8]) -> Result<Vec<Assignment>, Complaint>
 /// The text that a pattern without special meaning stands for.
 fn plain(pattern: &[u8]) -> Option<BString> {
     let (text, rest) = plain_start(pattern);
-    rest.is_empty().then_some(text)
+    // A backslash at the end escapes nothing, and is nothing.
+    matches!(rest, b"" | b"\\").then_some(text)
 }
 
 /// An octet as itself in a pattern.
@@ -394,6 +395,7 @@ mod tests {
         assert_eq!(plain_start(b"gvfs/1\\.0+x"), ("gvfs/1.".into(), &b"0+x"[..]));
         assert_eq!(plain(b"MSIE 4\\.0b2;"), Some("MSIE 4.0b2;".into()));
         assert_eq!((plain(b"a\\d"), plain(b"a{2}")), (None, None));
+        assert_eq!(plain(b"a\\"), Some("a".into()));
     }
 
     #[test]

@@ -191,7 +191,7 @@ fn error_document(cx: &mut Cx<'_>, code: Word<'_>, text: Word<'_>) -> Outcome {
             "AH00113: {}:{} cannot use a full URL in a 401 ErrorDocument directive --- ignoring!",
             cx.file, cx.line
         );
-        cx.warn(Level::Notice, text);
+        cx.warnings.push(Warning { hidden: false, module: "core", level: Level::Notice, text: text.into() });
         return Ok(());
     }
     let action = if is(text, "default") {

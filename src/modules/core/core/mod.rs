@@ -55,9 +55,7 @@ pub(crate) fn whole_number(word: &[u8]) -> Option<i64> {
 /// `ap_timeout_parameter_parse` reads it; microseconds.
 pub(crate) fn duration(word: &[u8], default_unit: &[u8]) -> Option<i64> {
     let digits = word.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(word.len());
-    if digits == 0 {
-        return None;
-    }
+    // A unit without a number is none of it.
     let value = atoi(word.get(..digits)?);
     let unit = word.get(digits..).filter(|unit| !unit.is_empty()).unwrap_or(default_unit);
     let factor = match unit.to_ascii_lowercase().as_slice() {

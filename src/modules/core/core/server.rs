@@ -97,6 +97,9 @@ fn admin(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
 }
 
 fn server_name(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
+    if fnmatch::is_pattern(word) {
+        return Err(format!("Invalid ServerName \"{word}\" use ServerAlias to set multiple server names.").into());
+    }
     let mut rest = word.as_bytes();
     cx.server.scheme = None;
     cx.server.port = 0;

@@ -43,7 +43,12 @@ fn rules<'c>(cx: &'c mut Cx<'_>) -> &'c mut RuleSet {
     }
 }
 
-fn options(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
+/// A quoted word may hold several.
+fn options(cx: &mut Cx<'_>, words: &BStr) -> Outcome {
+    httpd_conf::words(words).filter(|word| !word.is_empty()).try_for_each(|word| set_option(cx, &word))
+}
+
+fn set_option(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
     let lower = word.to_ascii_lowercase();
     let bit = match lower.as_slice() {
         b"inherit" => option::INHERIT,
