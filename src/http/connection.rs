@@ -10,6 +10,7 @@ use super::send::{self, Manner};
 use super::{host, pool, ranges, response_head};
 use crate::config::Configuration;
 use crate::engine::{self, Stream};
+use crate::module::{HeaderStep, ProxyHeader};
 use crate::request::{Body, Connection, ReadLimits, Request, Status, Version};
 use crate::server::{self, Handover, SlotId, SlotState, Waiting, date};
 use std::sync::Arc;
@@ -145,6 +146,14 @@ async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'st
     let limits = Limits::of(connection.base);
     let reading = server::read_limits(connection.base);
     let mut input = Input::new(stream.clone());
+    if connection.keepalives.load(Ordering::Relaxed) == 0
+        && let Some(reader) = server::proxy_header(connection, configuration)
+    {
+        input.clock = Clock::start(reading.head);
+        if !read_proxy_header(&mut input, connection, reader).await {
+            return Next::Close { linger: false };
+        }
+    }
     loop {
         let mut r = pool::request(connection, configuration, server::defaults(connection.base));
         // httpd looks for empty lines before a pipelined request, and its count (`%I`) has what it looked at twice.
@@ -195,6 +204,22 @@ async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'st
             None => return Next::Close { linger: !polite },
             Some(rest) if rest.is_empty() => return Next::Idle(idle),
             Some(rest) => input = rest,
+        }
+    }
+}
+
+/// Reads the header that a proxy sends before the first request. False: close the connection.
+async fn read_proxy_header(input: &mut Input, connection: &Connection, reader: &dyn ProxyHeader) -> bool {
+    let patience = send::patience(connection.base);
+    let mut ended = false;
+    loop {
+        match reader.take(connection, input.unread(), ended) {
+            HeaderStep::More if !ended => ended = !matches!(input.fill(patience).await, Ok(1..)),
+            HeaderStep::Done(octets) => {
+                input.consume(octets);
+                return true;
+            }
+            HeaderStep::More | HeaderStep::Close => return false,
         }
     }
 }

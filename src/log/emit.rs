@@ -348,20 +348,27 @@ pub fn thread_id() -> i32 {
 }
 
 /// Texts that APR has for numbers of its own.
-const APR: [(i32, &str); 8] = [
+const APR: [(i32, &str); 9] = [
     (20002, "No such address / Could not find specified socket in poll list."),
     (20014, "Internal error (specific information not available)"),
     (20019, "The given path misformatted or contained invalid characters"),
     (20022, "The given path was above the root path"),
+    (EAI_NONAME, "Name or service not known"),
     (70007, "The timeout specified has expired"),
     (70008, "Partial results are valid but processing is incomplete"),
     (70014, "End of file found"),
     (70023, "This function has not been implemented on this platform"),
 ];
 
+/// APR's number of the resolver's "no such name".
+pub const EAI_NONAME: i32 = 670_002;
+
 /// `(13)Permission denied`
 fn append_errno(out: &mut Vec<u8>, errno: i32) {
-    let _ = write!(out, "({errno}){}", errno_text(errno));
+    let _ = match errno {
+        EAI_NONAME => write!(out, "(EAI 2){}", errno_text(errno)),
+        _ => write!(out, "({errno}){}", errno_text(errno)),
+    };
 }
 
 /// The text of an errno or of an APR status.

@@ -1,8 +1,8 @@
 //! Traits behind which modules offer something to one another.
 
-use crate::config::{Cx, Server};
+use crate::config::{Configuration, Cx, Server};
 use crate::engine::BoxFuture;
-use crate::request::{ReadLimits, Request};
+use crate::request::{Connection, ReadLimits, Request};
 use bstr::{BStr, BString};
 use std::any::Any;
 use std::sync::Arc;
@@ -106,6 +106,24 @@ pub trait LogItem: Sync {
     /// Appends the value, escaped where clients have a hand in it; false where there is none. `argument` is what stood
     /// in braces.
     fn append(&self, out: &mut Vec<u8>, r: &Request, argument: &BStr) -> bool;
+}
+
+/// How the reading of a PROXY header goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HeaderStep {
+    More,
+    /// So many octets are the header's; the first request follows.
+    Done(usize),
+    /// Close without an answer.
+    Close,
+}
+
+/// Offered as `proxy-protocol`: what stands before the first request of a connection.
+pub trait ProxyHeader: Sync {
+    /// Whether the connection must begin with such a header.
+    fn expected(&self, connection: &Connection, configuration: &Configuration) -> bool;
+    /// Looks at what was received; `ended`: no more will come. Keeps what it learns with the connection.
+    fn take(&self, connection: &Connection, input: &[u8], ended: bool) -> HeaderStep;
 }
 
 /// Offered as `reqtimeout`: what bounds the reading of requests on a server's connections.

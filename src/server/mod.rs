@@ -32,7 +32,7 @@ pub use methods::*;
 pub use mpm::*;
 pub use name::*;
 pub use redirect::{fast_redirect, internal_redirect, internal_redirect_handler};
-pub use runtime::{chains, install, read_limits};
+pub use runtime::{chains, install, proxy_header, read_limits};
 pub use settle::{die, handle};
 pub(crate) use settle::{process, settle};
 pub use subrequest::*;

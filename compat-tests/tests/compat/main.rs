@@ -32,6 +32,7 @@ mod mod_logio;
 mod mod_macro;
 mod mod_mime;
 mod mod_negotiation;
+mod mod_remoteip;
 mod mod_reqtimeout;
 mod mod_rewrite;
 mod mod_setenvif;

@@ -10,4 +10,4 @@ pub mod mod_authz_groupfile;
 pub mod mod_authz_host;
 pub mod mod_authz_owner;
 pub mod mod_authz_user;
-mod subnet;
+pub(in crate::modules) mod subnet;

@@ -6,14 +6,14 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// A network: an address and which of its bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Subnet {
+pub(in crate::modules) enum Subnet {
     V4 { base: u32, mask: u32 },
     V6 { base: u128, mask: u128 },
 }
 
 impl Subnet {
     /// Whether the network holds `ip`; an IPv4-mapped address counts as IPv4.
-    pub(super) fn contains(&self, ip: IpAddr) -> bool {
+    pub(in crate::modules) fn contains(&self, ip: IpAddr) -> bool {
         match (self, ip.to_canonical()) {
             (Subnet::V4 { base, mask }, IpAddr::V4(ip)) => base & mask == u32::from(ip) & mask,
             (Subnet::V6 { base, mask }, IpAddr::V6(ip)) => base & mask == u128::from(ip) & mask,
@@ -24,7 +24,7 @@ impl Subnet {
 
 /// What a word turned out to be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Parsed {
+pub(in crate::modules) enum Parsed {
     Subnet(Subnet),
     /// Nothing like an address: a host name, where those are allowed.
     NotAddress,
@@ -34,7 +34,7 @@ pub(super) enum Parsed {
 }
 
 /// The complaint about a word that was meant as an address.
-pub(super) fn complaint(parsed: &Parsed) -> &'static str {
+pub(in crate::modules) fn complaint(parsed: &Parsed) -> &'static str {
     match parsed {
         Parsed::BadMask => "The specified network mask is invalid.",
         _ => "The specified IP address is invalid.",
@@ -42,7 +42,7 @@ pub(super) fn complaint(parsed: &Parsed) -> &'static str {
 }
 
 /// Reads `address` or `address/mask`, where the mask is a number of bits or, for IPv4, another address.
-pub(super) fn parse(word: &[u8]) -> Parsed {
+pub(in crate::modules) fn parse(word: &[u8]) -> Parsed {
     let (address, mask) = match word.find_byte(b'/') {
         Some(slash) => (&word[..slash], Some(&word[slash + 1..])),
         None => (word, None),
