@@ -51,6 +51,7 @@ pub static REGISTRY: &[&Module] = &[
     &metadata::mod_env::MODULE,
     &metadata::mod_expires::MODULE,
     &metadata::mod_headers::MODULE,
+    &metadata::mod_mime_magic::MODULE,
     &metadata::mod_remoteip::MODULE,
     &metadata::mod_setenvif::MODULE,
     &metadata::mod_unique_id::MODULE,

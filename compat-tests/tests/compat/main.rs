@@ -31,6 +31,7 @@ mod mod_log_config;
 mod mod_logio;
 mod mod_macro;
 mod mod_mime;
+mod mod_mime_magic;
 mod mod_negotiation;
 mod mod_remoteip;
 mod mod_reqtimeout;
