@@ -17,6 +17,7 @@ mod open_files;
 mod phases;
 mod redirect;
 mod runtime;
+pub mod sdbm;
 mod settle;
 mod subrequest;
 pub mod uri;

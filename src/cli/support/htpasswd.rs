@@ -37,6 +37,9 @@ On other systems than Windows and NetWare the '-p' flag will probably not work.
 The SHA-1 algorithm does not use a salt and is less secure than the MD5 algorithm.
 ";
 
+/// Letters of the flags; a colon behind those that take a value.
+pub(super) const FLAGS: &str = "cnmspdBbDi25C:r:v";
+
 /// Exit codes of the manual page.
 const FILE: u8 = 1;
 const SYNTAX: u8 = 2;
@@ -77,7 +80,7 @@ struct Order {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let words = Words::read("cnmspdBbDi25C:r:v", std::env::args_os());
+    let words = Words::read(FLAGS, std::env::args_os());
     let program = words.name.clone();
     match order(words).and_then(|order| run(&order)) {
         Ok(()) => ExitCode::SUCCESS,

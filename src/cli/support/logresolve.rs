@@ -28,9 +28,12 @@ struct Tally {
     doubted: usize,
 }
 
+/// Letters of the flags; a colon behind those that take a value.
+pub(super) const FLAGS: &str = "s:c";
+
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let words = Words::read("s:c", std::env::args_os());
+    let words = Words::read(FLAGS, std::env::args_os());
     if let Some(complaint) = &words.complaint {
         let _ = write!(io::stderr(), "{0}: {complaint}\n{1}", words.program, usage(&words.program));
         return ExitCode::FAILURE;

@@ -53,6 +53,9 @@ where <curfile> is the filename of the newly opened logfile, and
     format!("{reason}\n{}", TEXT.replace("{program}", program))
 }
 
+/// Letters of the flags; a colon behind those that take a value.
+pub(super) const FLAGS: &str = "lL:p:fDtTvecn:";
+
 /// What the command line asks for.
 #[derive(Clone, Debug, Default)]
 struct Order {
@@ -85,7 +88,7 @@ fn say(text: impl AsRef<str>) {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let words = Words::read("lL:p:fDtTvecn:", std::env::args_os());
+    let words = Words::read(FLAGS, std::env::args_os());
     match order(&words) {
         Ok(order) => {
             Rotation { order, file: None, name: BString::default(), end: 0, number: -1, opened: false, lost: 0 }.run()
@@ -406,7 +409,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Result<(i64, u64, i64), String> {
-        let words = Words::read("lL:p:fDtTvecn:", line.split(' ').map(std::ffi::OsString::from));
+        let words = Words::read(FLAGS, line.split(' ').map(std::ffi::OsString::from));
         let order = order(&words).map_err(|text| text.lines().next().unwrap_or_default().to_owned())?;
         Ok((order.interval, order.size, order.offset))
     }

@@ -166,9 +166,10 @@ fn error(_: &mut Cx<'_>, text: Word<'_>) -> Outcome {
     if text.is_empty() {
         return Err("The Error directive was used with no message.".into());
     }
-    // Quotes around the whole are not part of the message.
-    let inner = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\""));
-    Err(Complaint::Text(inner.unwrap_or(text).into()))
+    // Quotes around the whole are not part of the message; one alone is both.
+    let quoted = matches!(text.first(), Some(b'"' | b'\'')) && text.first() == text.last();
+    let inner = if quoted { text.get(1..text.len().max(2) - 1).unwrap_or_default() } else { text };
+    Err(Complaint::Text(inner.into()))
 }
 
 /// Status codes that have a reason phrase, and so may have a document.

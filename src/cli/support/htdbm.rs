@@ -1,0 +1,276 @@
+//! htdbm: makes and changes DBM files of users and passwords. Manual: programs/htdbm.html.
+
+use super::getopt::Words;
+use super::password::{self, LONGEST, Scheme, Unhashed};
+use crate::server;
+use crate::server::sdbm::{Access, Sdbm};
+use bstr::{BStr, ByteSlice};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+const USAGE: &str = "htdbm -- program for manipulating DBM password databases.
+
+Usage: htdbm   [-cimBdpstvx] [-C cost] [-TDBTYPE] database username
+                -b[cmBdptsv] [-C cost] [-TDBTYPE] database username password
+                -n[imBdpst]  [-C cost] username
+                -nb[mBdpst]  [-C cost] username password
+                -v[imBdps]   [-C cost] [-TDBTYPE] database username
+                -vb[mBdps]   [-C cost] [-TDBTYPE] database username password
+                -x                     [-TDBTYPE] database username
+                -l                     [-TDBTYPE] database
+Options:
+   -c   Create a new database.
+   -n   Don't update database; display results on stdout.
+   -b   Use the password from the command line rather than prompting for it.
+   -i   Read password from stdin without verification (for script usage).
+   -m   Force MD5 hashing of the password (default).
+   -B   Force BCRYPT hashing of the password (very secure).
+   -C   Set the computing time used for the bcrypt algorithm
+        (higher is more secure but slower, default: 5, valid: 4 to 31).
+   -d   Force CRYPT hashing of the password (8 chars max, insecure).
+   -s   Force SHA hashing of the password (insecure).
+   -p   Do not hash the password (plaintext, insecure).
+   -T   DBM Type (SDBM|GDBM|DB|default).
+   -l   Display usernames from database on stdout.
+   -v   Verify the username/password.
+   -x   Remove the username record from database.
+   -t   The last param is username comment.
+The SHA algorithm does not use a salt and is less secure than the MD5 algorithm.
+";
+
+/// Letters of the flags; a colon behind those that take a value.
+pub(super) const FLAGS: &str = "cnmspdBbtvxliC:T:";
+
+/// Exit codes of the manual page.
+const FILE: u8 = 1;
+const SYNTAX: u8 = 2;
+const MISMATCH: u8 = 3;
+const OVERFLOW: u8 = 5;
+const BAD_USER: u8 = 6;
+
+/// Why it ends early: the exit code and what to say.
+type Failure = (u8, String);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Update,
+    Create,
+    Show,
+    Verify,
+    Delete,
+    List,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    Prompt,
+    CommandLine,
+    StandardInput,
+}
+
+struct Order {
+    task: Task,
+    from: From,
+    scheme: Scheme,
+    cost: u32,
+    format: Option<Vec<u8>>,
+    file: Vec<u8>,
+    user: Vec<u8>,
+    password: Vec<u8>,
+    comment: Option<Vec<u8>>,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let words = Words::read(FLAGS, std::env::args_os());
+    match order(words).and_then(|order| run(&order)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, text)) => {
+            say(text);
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn say(text: impl AsRef<[u8]>) {
+    let _ = io::stderr().write_all(text.as_ref());
+}
+
+fn usage() -> Failure {
+    (SYNTAX, USAGE.to_owned())
+}
+
+fn order(words: Words) -> Result<Order, Failure> {
+    if let Some(complaint) = words.complaint {
+        return Err((SYNTAX, format!("{}: {complaint}\n{USAGE}", words.program)));
+    }
+    let (mut tasks, mut from, mut scheme, mut cost) = (Vec::new(), From::Prompt, Scheme::Apr1, 0);
+    let (mut format, mut comments) = (None, false);
+    for (flag, value) in words.flags {
+        match flag {
+            b'c' => tasks.push(Task::Create),
+            b'n' => tasks.push(Task::Show),
+            b'v' => tasks.push(Task::Verify),
+            b'x' => tasks.push(Task::Delete),
+            b'l' => tasks.push(Task::List),
+            b'b' => from = From::CommandLine,
+            b'i' => from = From::StandardInput,
+            b't' => comments = true,
+            b'm' => scheme = Scheme::Apr1,
+            b'B' => scheme = Scheme::Bcrypt,
+            b'd' => scheme = Scheme::Crypt,
+            b's' => scheme = Scheme::Sha1,
+            b'p' => scheme = Scheme::Plain,
+            b'T' => format = Some(value),
+            _ => {
+                let number = value.to_str().ok().and_then(|text| text.parse::<i32>().ok()).filter(|cost| *cost > 0);
+                let positive = || (SYNTAX, "Error: argument to -C/-r must be a positive integer\n".to_owned());
+                cost = number.ok_or_else(positive)? as u32;
+            }
+        }
+    }
+    if tasks.iter().skip(1).any(|task| Some(task) != tasks.first()) {
+        return Err(usage());
+    }
+    let task = tasks.first().copied().unwrap_or(Task::Update);
+    let with_password = from == From::CommandLine && task != Task::Delete;
+    let wanted = usize::from(task != Task::Show)
+        + usize::from(task != Task::List)
+        + usize::from(with_password)
+        + usize::from(comments);
+    if words.operands.len() != wanted || (task == Task::List && from != From::Prompt) {
+        return Err(usage());
+    }
+    if cost != 0 && scheme != Scheme::Bcrypt {
+        say("Warning: Ignoring -C/-r argument for this algorithm.\n");
+        cost = 0;
+    }
+    if scheme == Scheme::Plain {
+        say("Warning: storing passwords as plain text might just not work on this platform.\n");
+    }
+    let mut operands = words.operands.into_iter();
+    let mut next = |there: bool| if there { operands.next() } else { None };
+    let file = next(task != Task::Show).unwrap_or_default();
+    let user = next(task != Task::List).unwrap_or_default();
+    let password = next(with_password).unwrap_or_default();
+    let comment = next(comments);
+    if user.len() > 255 {
+        return Err((OVERFLOW, "Username too long (> 255)\n".to_owned()));
+    }
+    if user.contains(&b':') {
+        return Err((BAD_USER, "Username contains invalid characters\n".to_owned()));
+    }
+    Ok(Order { task, from, scheme, cost, format, file, user, password, comment })
+}
+
+fn run(order: &Order) -> Result<(), Failure> {
+    let user = BStr::new(&order.user);
+    if order.task == Task::Show {
+        let record = record(order)?;
+        say([&order.user[..], b":", &record, b"\n"].concat());
+        return Ok(());
+    }
+    let mut database = open(order)?;
+    let broken = |error: io::Error| (FILE, format!("Error opening database {}\n{error}\n", order.file.as_bstr()));
+    match order.task {
+        Task::List => return list(order, &database.pairs().map_err(broken)?),
+        Task::Verify => {
+            let Some(record) = database.fetch(&order.user).map_err(broken)? else {
+                return Err((BAD_USER, format!("The user '{user}' could not be found in database\n")));
+            };
+            let hash = record.split(|byte| *byte == b':').next().unwrap_or_default();
+            if !server::password_matches(&password(order)?, hash) {
+                return Err((MISMATCH, format!("Password mismatch for user '{user}'\n")));
+            }
+            say(format!("Password validated for user '{user}'\n"));
+            return Ok(());
+        }
+        Task::Delete => {
+            if !database.delete(&order.user).map_err(broken)? {
+                return Err((BAD_USER, format!("Cannot find user '{user}' in database\n")));
+            }
+            return done(order, "modified");
+        }
+        _ => {}
+    }
+    let record = record(order)?;
+    let known = database.fetch(&order.user).map_err(broken)?.is_some();
+    if database.store(&order.user, &record).map_err(broken)?.is_err() {
+        return Err((OVERFLOW, "Record too long\n".to_owned()));
+    }
+    done(
+        order,
+        match (order.task, known) {
+            (Task::Create, _) => "created",
+            (_, true) => "modified",
+            (_, false) => "updated",
+        },
+    )
+}
+
+fn done(order: &Order, how: &str) -> Result<(), Failure> {
+    let _ = writeln!(io::stdout(), "Database {} {how}.", order.file.as_bstr());
+    Ok(())
+}
+
+fn open(order: &Order) -> Result<Sdbm, Failure> {
+    let failure = |text: &str| (FILE, format!("Error opening database {}\n{text}\n", order.file.as_bstr()));
+    if !super::is_sdbm(order.format.as_deref()) {
+        return Err(failure("DSO load failed"));
+    }
+    let access = match order.task {
+        Task::Create => Access::Create,
+        Task::List | Task::Verify => Access::Read,
+        _ => Access::Write,
+    };
+    Sdbm::open(&order.file.to_path_lossy(), access)
+        .map_err(|error| failure(&crate::log::errno_text(error.raw_os_error().unwrap_or(libc::EIO))))
+}
+
+fn list(order: &Order, pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Failure> {
+    let mut text =
+        format!("Dumping records from database -- {}\n    {:<32} Comment\n", order.file.as_bstr(), "Username");
+    for (user, record) in pairs {
+        text.push_str(&format!("    {:<32}", user.to_str_lossy()));
+        if let Some((_, comment)) = record.split_once_str(":") {
+            text.push_str(&format!(" {}", comment.as_bstr()));
+        }
+        text.push('\n');
+    }
+    text.push_str(&format!("Total #records : {}\n", pairs.len()));
+    say(text);
+    Ok(())
+}
+
+/// The password, from where the order says.
+fn password(order: &Order) -> Result<Vec<u8>, Failure> {
+    let unread = |error: io::Error| (FILE, format!("Error: Unable to read password: {error}\n"));
+    let password = match order.from {
+        From::CommandLine => order.password.clone(),
+        From::StandardInput => password::whole_input().map_err(unread)?,
+        From::Prompt => {
+            let first = password::ask("New password: ").map_err(unread)?;
+            if first != password::ask("Re-type new password: ").map_err(unread)? {
+                return Err((MISMATCH, "Error: password verification error\n".to_owned()));
+            }
+            first
+        }
+    };
+    if password.len() > LONGEST {
+        return Err((OVERFLOW, format!("Error: password too long (> {LONGEST})\n")));
+    }
+    Ok(password)
+}
+
+/// What stands in the database for a user: the hash and the comment.
+fn record(order: &Order) -> Result<Vec<u8>, Failure> {
+    let password = password(order)?;
+    let hash = password::hash(order.scheme, &password, order.cost).map_err(|error| match error {
+        Unhashed::Refused(how, why) => (MISMATCH, format!("Error: Unable to encode with {how}: {why}\n")),
+        Unhashed::NoRandom => (FILE, "Error: Unable to generate random bytes\n".to_owned()),
+    })?;
+    Ok(match &order.comment {
+        Some(comment) => [&hash[..], b":", comment].concat(),
+        None => hash,
+    })
+}

@@ -1,0 +1,142 @@
+//! httxt2dbm: makes a DBM file of a text map, for RewriteMap. Manual: programs/httxt2dbm.html.
+
+use super::getopt::Words;
+use crate::server::sdbm::{Access, Sdbm};
+use bstr::ByteSlice;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::ExitCode;
+
+/// Letters of the flags; a colon behind those that take a value.
+pub(super) const FLAGS: &str = "vf:i:o:";
+
+const FAILED: u8 = 1;
+
+/// What the command line asks for.
+#[derive(Default)]
+struct Order {
+    verbose: bool,
+    format: Option<Vec<u8>>,
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let words = Words::read(FLAGS, std::env::args_os());
+    let program = words.program.clone();
+    match order(words).and_then(|order| convert(&order)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            let _ = io::stderr().write_all(text.replace("{program}", &program).as_bytes());
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn usage(complaint: &str) -> String {
+    let complaint = if complaint.is_empty() { String::new() } else { format!("{complaint}\n\n") };
+    format!(
+        "{complaint}{{program}} -- Program to Create DBM Files for use by RewriteMap\n\
+         Usage: {{program}} [-v] [-f format] -i SOURCE_TXT -o OUTPUT_DBM\n\n\
+         Options: \n -v    More verbose output\n\n -i    Source Text File. If '-', use stdin.\n\n -o    Output DBM.\n\n\
+         \x20-f    DBM Format.  If not specified, will use the APR Default.\n\
+         \x20          GDBM for GDBM files (unavailable)\n\
+         \x20          SDBM for SDBM files (available)\n\
+         \x20          DB   for berkeley DB files (unavailable)\n\
+         \x20          NDBM for NDBM files (unavailable)\n\
+         \x20          default for the default DBM type\n\n"
+    )
+}
+
+fn order(words: Words) -> Result<Order, String> {
+    if let Some(complaint) = words.complaint {
+        return Err(usage(&format!("{{program}}: {complaint}\nError: Parsing Arguments Failed")));
+    }
+    let none = words.flags.is_empty() && words.operands.is_empty();
+    let mut order = Order::default();
+    for (flag, value) in words.flags {
+        match flag {
+            b'v' => order.verbose = true,
+            b'f' => order.format = Some(value),
+            b'i' => order.input = value,
+            _ => order.output = value,
+        }
+    }
+    if none {
+        return Err(usage(""));
+    }
+    if order.input.is_empty() {
+        return Err(usage("Error: No input file specified."));
+    }
+    if order.output.is_empty() {
+        return Err(usage("Error: No output DBM specified."));
+    }
+    Ok(order)
+}
+
+fn convert(order: &Order) -> Result<(), String> {
+    let mut err = io::stderr();
+    if order.verbose {
+        let format = order.format.as_deref().unwrap_or(b"default").as_bstr();
+        let _ = writeln!(err, "DBM Format: {format}");
+    }
+    let input: Box<dyn BufRead> = if order.input == b"-" {
+        Box::new(io::stdin().lock())
+    } else {
+        let file = std::fs::File::open(order.input.to_path_lossy());
+        let file = file.map_err(|error| cannot("input file", &order.input, &error))?;
+        Box::new(BufReader::new(file))
+    };
+    if order.verbose {
+        let _ = writeln!(err, "Input File: {}", order.input.as_bstr());
+    }
+    if !super::is_sdbm(order.format.as_deref()) {
+        return Err(format!("Error: Cannot open output DBM '{}': (20019) DSO load failed\n\n", order.output.as_bstr()));
+    }
+    let mut database = Sdbm::open(&order.output.to_path_lossy(), Access::Extend)
+        .map_err(|error| cannot("output DBM", &order.output, &error))?;
+    if order.verbose {
+        let _ = writeln!(err, "DBM File: {}", order.output.as_bstr());
+    }
+    for line in input.split(b'\n') {
+        let line = line.map_err(|error| cannot("input file", &order.input, &error))?;
+        let Some((key, value)) = pair(&line) else { continue };
+        if order.verbose {
+            let _ = writeln!(err, "    '{}' -> '{}'", key.as_bstr(), value.as_bstr());
+        }
+        let stored = database.store(key, value).map_err(|error| cannot("output DBM", &order.output, &error))?;
+        if stored.is_err() {
+            return Err("Error: Conversion Failed: (22) Invalid argument\n\n".to_owned());
+        }
+    }
+    if order.verbose {
+        let _ = writeln!(err, "Conversion Complete.");
+    }
+    Ok(())
+}
+
+fn cannot(what: &str, name: &[u8], error: &io::Error) -> String {
+    let code = error.raw_os_error().unwrap_or(libc::EIO);
+    let text = crate::log::errno_text(code);
+    format!("Error: Cannot open {what} '{}': ({code}) {text}\n\n", name.as_bstr())
+}
+
+/// Key and value of a line: its first two words. Comments and lines that begin with a space have none.
+fn pair(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    if line.first().is_none_or(|first| *first == b'#' || first.is_ascii_whitespace()) {
+        return None;
+    }
+    let mut words = line.fields_with(|c: char| c.is_ascii_whitespace());
+    Some((words.next()?, words.next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_of_lines() {
+        assert_eq!(pair(b"a  b c"), Some((&b"a"[..], &b"b"[..])));
+        assert_eq!((pair(b"# a b"), pair(b" a b"), pair(b"a"), pair(b"")), (None, None, None, None));
+    }
+}
