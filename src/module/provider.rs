@@ -21,6 +21,10 @@ pub enum Authn {
 pub trait AuthnProvider: Sync {
     /// Whether `password` is the user's.
     fn check_password(&self, r: &mut Request, user: &BStr, password: &BStr) -> Authn;
+    /// Whether [`AuthnProvider::realm_hash`] ever knows one.
+    fn knows_realms(&self) -> bool {
+        false
+    }
     /// The stored hash for `user` in `realm` (digest authentication); None where not supported.
     fn realm_hash(&self, _r: &mut Request, _user: &BStr, _realm: &BStr) -> Option<Result<Vec<u8>, Authn>> {
         None

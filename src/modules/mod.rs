@@ -31,6 +31,7 @@ pub static REGISTRY: &[&Module] = &[
     &aaa::mod_access_compat::MODULE,
     &aaa::mod_allowmethods::MODULE,
     &aaa::mod_auth_basic::MODULE,
+    &aaa::mod_auth_digest::MODULE,
     &aaa::mod_authn_core::MODULE,
     &aaa::mod_authn_file::MODULE,
     &aaa::mod_authz_core::MODULE,

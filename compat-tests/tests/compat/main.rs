@@ -13,6 +13,7 @@ mod mod_access_compat;
 mod mod_alias;
 mod mod_allowmethods;
 mod mod_auth_basic;
+mod mod_auth_digest;
 mod mod_authn_core;
 mod mod_authn_file;
 mod mod_authz_core;

@@ -102,6 +102,9 @@ impl AuthnProvider for Users {
             Ok(Some(_)) => Authn::Denied,
         }
     }
+    fn knows_realms(&self) -> bool {
+        true
+    }
     fn realm_hash(&self, r: &mut Request, user: &BStr, realm: &BStr) -> Option<Result<Vec<u8>, Authn>> {
         Some(match look_up(r, &[user, realm], ("AH01621", "AH01622")) {
             Err(error) => Err(error),
