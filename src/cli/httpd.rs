@@ -130,12 +130,12 @@ impl Command {
         if self.options.strict() {
             return self.strict();
         }
+        if self.options.show == Some(Show::Settings) {
+            return self.settings();
+        }
         let loaded = match self.compile() {
             Ok(loaded) => loaded,
             Err(trouble) => {
-                if self.options.show == Some(Show::Settings) {
-                    let _ = report::settings(&mut io::stdout().lock(), None);
-                }
                 for line in trouble.lines(self.options.short_name()) {
                     log::startup(Level::Error, format_args!("{}", log::raw(&line)));
                 }
@@ -160,6 +160,23 @@ impl Command {
             return code;
         }
         self.serve(loaded)
+    }
+
+    /// `-V`: the files are read, for the MPM that they load, but what they say is not carried out.
+    fn settings(&self) -> ExitCode {
+        let (mpm, trouble) = match config::read(&self.request(), module::registered(self.registry)) {
+            Ok(tree) => {
+                tell(&tree.warnings);
+                (tree.process.mpm, None)
+            }
+            Err(refused) => (refused.mpm, Some(told(*refused))),
+        };
+        let printed = report::settings(&mut io::stdout().lock(), mpm);
+        let Some(trouble) = trouble else { return if printed.is_ok() { ExitCode::SUCCESS } else { FAILED } };
+        for line in trouble.lines(self.options.short_name()) {
+            log::startup(Level::Error, format_args!("{}", log::raw(&line)));
+        }
+        FAILED
     }
 
     /// `-t -D STRICT`.
@@ -194,7 +211,6 @@ impl Command {
     fn show(&self, loaded: &Loaded) -> Option<ExitCode> {
         let out = &mut io::stdout().lock();
         let printed = match self.options.show {
-            Some(Show::Settings) => report::settings(out, loaded.configuration.process.mpm),
             Some(Show::Directives) => report::directives(out, &loaded.commands),
             _ => return None,
         };
@@ -208,7 +224,7 @@ impl Command {
         if wants("DUMP_VHOSTS") && report::hosts(out, &loaded.configuration).is_err() || !sound(&loaded) {
             return FAILED;
         }
-        if wants("DUMP_RUN_CFG") && report::run_settings(out, &loaded.configuration).is_err()
+        if wants("DUMP_RUN_CFG") && report::run_settings(out, &loaded.configuration, &loaded.commands).is_err()
             || wants("DUMP_MODULES") && report::modules(out, &loaded.commands).is_err()
         {
             return FAILED;

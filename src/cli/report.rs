@@ -3,11 +3,12 @@
 use super::order::ORDER;
 use crate::config::identity;
 use crate::config::{
-    Commands, Configuration, DIRECTORY, Directive, HTACCESS, Included, MpmKind, Override, Registered, SERVER, Server,
+    Commands, Configuration, DIRECTORY, Directive, HTACCESS, Included, MUTEXES, MpmKind, Override, Process, Registered,
+    SERVER, Server,
 };
 use crate::mpm;
 use crate::server::vhost::Table;
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 use std::io::{self, Write};
 use std::net::IpAddr;
 
@@ -133,7 +134,7 @@ fn places(out: &mut dyn Write, row: &Directive, per_directory: bool) -> io::Resu
 }
 
 /// `-t -D DUMP_RUN_CFG`.
-pub fn run_settings(out: &mut dyn Write, configuration: &Configuration) -> io::Result<()> {
+pub fn run_settings(out: &mut dyn Write, configuration: &Configuration, commands: &Commands) -> io::Result<()> {
     let process = &configuration.process;
     let main = configuration.main();
     let core = main.settings.of::<crate::config::CoreServer>();
@@ -142,16 +143,7 @@ pub fn run_settings(out: &mut dyn Write, configuration: &Configuration) -> io::R
     writeln!(out, "Main DocumentRoot: \"{}\"", root.as_bstr())?;
     let log = main.error_log.as_ref().map_or(&b"logs/error_log"[..], |log| log.as_bytes());
     writeln!(out, "Main ErrorLog: \"{}\"", below_root(configuration, log))?;
-    let runtime = process.runtime_dir.as_ref().unwrap_or(&process.server_root);
-    let mutex = process.mutex.as_ref();
-    let dir = mutex.and_then(|mutex| mutex.dir.clone()).unwrap_or_else(|| format!("{}/", runtime.display()).into());
-    let mechanism = mutex.map_or(&b"default"[..], |mutex| &mutex.mechanism).as_bstr();
-    let omit = if mutex.is_some_and(|mutex| mutex.omit_pid) { "[OmitPid]" } else { "" };
-    writeln!(out, "Mutex default: dir=\"{dir}\" mechanism={mechanism} {omit}")?;
-    writeln!(out, "Mutex watchdog-callback: using_defaults")?;
-    if matches!(process.mpm, Some(MpmKind::Prefork | MpmKind::Worker)) {
-        writeln!(out, "Mutex mpm-accept: using_defaults")?;
-    }
+    mutexes(out, process, commands)?;
     let pid_file = process.pid_file.as_ref().map_or(&b"/run/apache2.pid"[..], |path| path.as_bytes());
     writeln!(out, "PidFile: \"{}\"", below_root(configuration, pid_file))?;
     for (name, value) in &process.defines {
@@ -167,6 +159,27 @@ pub fn run_settings(out: &mut dyn Write, configuration: &Configuration) -> io::R
     writeln!(out, "User: name=\"{user}\" id={id}")?;
     let id = mpm::group_id(group.as_bstr()).map_or(u32::MAX, |id| id.as_raw());
     writeln!(out, "Group: name=\"{group}\" id={id}")
+}
+
+/// The default and what the loaded modules lock under. A directory only where locks are files.
+fn mutexes(out: &mut dyn Write, process: &Process, commands: &Commands) -> io::Result<()> {
+    let runtime = process.runtime_dir.as_ref().unwrap_or(&process.server_root);
+    let loaded = MUTEXES.iter().filter(|(module, _)| commands.module(module.as_bytes()).is_some());
+    for name in ["default"].into_iter().chain(loaded.map(|(_, name)| *name)) {
+        let set = process.mutexes.iter().find(|(known, _)| known == name).map(|(_, mutex)| mutex);
+        if set.is_none() && name != "default" {
+            writeln!(out, "Mutex {name}: using_defaults")?;
+            continue;
+        }
+        let mechanism = set.map_or(&b"default"[..], |mutex| &mutex.mechanism).as_bstr();
+        let files = name == "default" || ["flock", "fcntl", "default"].iter().any(|kind| mechanism == *kind);
+        let own = set.and_then(|mutex| mutex.dir.clone());
+        let usual = || if files { format!("{}/", runtime.display()).into() } else { BString::default() };
+        let dir = own.unwrap_or_else(usual);
+        let omit = if set.is_some_and(|mutex| mutex.omit_pid) { "[OmitPid]" } else { "" };
+        writeln!(out, "Mutex {name}: dir=\"{dir}\" mechanism={mechanism} {omit}")?;
+    }
+    Ok(())
 }
 
 /// DocumentRoot where none is configured.

@@ -26,7 +26,13 @@ pub fn compile(tree: Tree, providers: Providers) -> Result<Configuration, Box<Re
     };
     if let Err(complaint) = walker.run(&nodes, &[], inner, &mut hosts) {
         let complaints = process.complaints.unwrap_or_default();
-        return Err(Box::new(Refused { trouble: trouble(complaint), warnings, included, complaints }));
+        return Err(Box::new(Refused {
+            trouble: trouble(complaint),
+            warnings,
+            included,
+            complaints,
+            mpm: process.mpm,
+        }));
     }
     main.defaults = defaults;
     let kinds = commands.kinds();

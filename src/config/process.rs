@@ -25,6 +25,22 @@ pub enum MpmKind {
     Event,
 }
 
+/// Names that httpd's modules lock under, by the module that brings them.
+pub const MUTEXES: &[(&str, &str)] = &[
+    ("watchdog_module", "watchdog-callback"),
+    ("mpm_prefork_module", "mpm-accept"),
+    ("mpm_worker_module", "mpm-accept"),
+    ("rewrite_module", "rewrite-map"),
+    ("auth_digest_module", "authdigest-client"),
+    ("authn_socache_module", "authn-socache"),
+    ("cache_socache_module", "cache-socache"),
+    ("proxy_module", "proxy"),
+    ("proxy_balancer_module", "proxy-balancer-shm"),
+    ("ssl_module", "ssl-cache"),
+    ("ssl_module", "ssl-stapling"),
+    ("ssl_module", "ssl-stapling-refresh"),
+];
+
 /// What `Mutex` says of locks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mutex {
@@ -81,7 +97,8 @@ pub struct Process {
     /// Where complaints are gathered instead of ending the reading at the first; None outside of the strict check.
     pub complaints: Option<Vec<(super::At, BString)>>,
     /// The last `Mutex` for all locks, for reports.
-    pub mutex: Option<Mutex>,
+    /// What `Mutex` says, by name: `default`, or one of [`MUTEXES`].
+    pub mutexes: Vec<(BString, Mutex)>,
     /// Which warnings of macros are not wanted: empty arguments, bad nesting.
     pub macro_quiet: (bool, bool),
     /// Names given with `-D` and by `Define NAME`, with their values, in order.
@@ -117,7 +134,7 @@ impl Default for Process {
             regex_flags: crate::sys::regex::Flags::default(),
             any_document_root: false,
             complaints: None,
-            mutex: None,
+            mutexes: Vec::new(),
             macro_quiet: (false, false),
             defines: Vec::new(),
             loaded: Vec::new(),

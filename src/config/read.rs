@@ -142,6 +142,7 @@ pub fn read(request: &Request, registry: Vec<&'static dyn Registered>) -> Result
             included: reader.included,
         }),
         Err(trouble) => Err(Box::new(Refused {
+            mpm: reader.process.mpm,
             trouble,
             warnings: reader.warnings,
             included: reader.included,

@@ -32,6 +32,8 @@ pub struct Refused {
     pub included: Vec<super::Included>,
     /// Those that were gathered.
     pub complaints: Vec<(At, BString)>,
+    /// The MPM that was loaded before.
+    pub mpm: Option<super::MpmKind>,
 }
 
 impl Trouble {

@@ -48,3 +48,4 @@ mod mod_watchdog;
 mod process;
 mod stock;
 mod support;
+mod trees;

@@ -111,8 +111,6 @@ fn port(_: &mut Cx<'_>, _: Word<'_>) -> Outcome {
 /// Mechanisms that `Mutex` may name.
 const MECHANISMS: &str = "Mutex mechanisms are: 'none', 'default', 'flock:/path/to/file', 'fcntl:/path/to/file', \
                           'file:/path/to/file', 'pthread', 'sysvsem', 'posixsem', 'sem'";
-/// Names that modules of this build would lock under.
-const MUTEXES: [&str; 1] = ["default"];
 
 fn mutex(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     let (mechanism, rest) = httpd_conf::next_word(args);
@@ -137,12 +135,17 @@ fn mutex(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     let omit = httpd_conf::words(rest).any(|word| omits(&word));
     let named: Vec<_> = httpd_conf::words(rest).filter(|word| !omits(word)).collect();
     // The last one is looked at first.
-    let known = |word: &BStr| MUTEXES.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()));
+    let loaded = |(module, _): &&(&str, &str)| cx.commands.module(module.as_bytes()).is_some();
+    let known = |word: &BStr| {
+        let mut names = MUTEXES.iter().filter(loaded).map(|(_, name)| *name).chain(["default"]);
+        names.any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    };
     if let Some(word) = named.iter().rev().find(|word| !known(word)) {
         return Err(format!("Mutex type {word} is not valid").into());
     }
-    if named.is_empty() && name.eq_ignore_ascii_case(b"none") {
-        return Err("None is not allowed for mutex type default".into());
+    if name.eq_ignore_ascii_case(b"none") {
+        let name = named.last().map_or("default".into(), |word| word.to_ascii_lowercase());
+        return Err(format!("None is not allowed for mutex type {}", name.as_bstr()).into());
     }
     let kind = match name.to_ascii_lowercase().as_slice() {
         b"file" => "fcntl".into(),
@@ -150,7 +153,17 @@ fn mutex(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
         kind => BString::from(kind),
     };
     let dir = file.map(|dir| <[u8]>::from_path(&cx.server_root_relative(dir)).unwrap_or_default().into());
-    cx.process.mutex = Some(Mutex { dir, mechanism: kind, omit_pid: omit });
+    let mutex = Mutex { dir, mechanism: kind, omit_pid: omit };
+    let default: BString = "default".into();
+    let names = if named.is_empty() {
+        vec![default]
+    } else {
+        named.iter().map(|word| word.to_ascii_lowercase().into()).collect()
+    };
+    for name in names {
+        cx.process.mutexes.retain(|(known, _)| *known != name);
+        cx.process.mutexes.push((name, mutex.clone()));
+    }
     Ok(())
 }
 
