@@ -103,28 +103,27 @@ fn map(cx: &mut Cx<'_>, name: &BStr, source: &BStr, _: Option<&BStr>) -> Outcome
 /// Input or pattern, pattern or substitution, flags.
 type Arguments<'a> = (&'a [u8], &'a [u8], Option<&'a [u8]>);
 
-/// Two or three arguments. A backslash keeps the octet behind it from ending a word, and stays.
+/// Two or three arguments; what follows the third is left out. A backslash keeps a space behind it from ending a word, and
+/// stays. The second may be empty where the first stands in quotes.
 fn arguments(line: &[u8]) -> Option<Arguments<'_>> {
-    let mut rest = line.trim_ascii_start();
-    let mut next = || -> Option<&[u8]> {
-        rest = rest.trim_ascii_start();
-        let first = *rest.first()?;
-        let quote = (first == b'"' || first == b'\'').then_some(first);
-        let text = if quote.is_some() { rest.get(1..)? } else { rest };
-        let (mut at, mut closed) = (0, false);
-        while let Some(&byte) = text.get(at) {
-            if quote == Some(byte) || quote.is_none() && byte.is_ascii_whitespace() {
-                closed = quote.is_some();
-                break;
-            }
-            at += if byte == b'\\' && at + 1 < text.len() { 2 } else { 1 };
+    let (first, rest) = argument(line.trim_ascii_start());
+    let (second, rest) = argument(rest?);
+    Some((first, second, rest.map(|rest| argument(rest).0).filter(|third| !third.is_empty())))
+}
+
+/// A word, and what stands behind its end; None where the line ends with it.
+fn argument(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let quote = text.first().copied().filter(|first| matches!(first, b'"' | b'\''));
+    let text = if quote.is_some() { text.get(1..).unwrap_or_default() } else { text };
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        if quote.map_or(byte.is_ascii_whitespace(), |quote| byte == quote) {
+            let rest = text.get(at + 1..).unwrap_or_default().trim_ascii_start();
+            return (text.get(..at).unwrap_or_default(), Some(rest));
         }
-        let word = text.get(..at)?;
-        rest = text.get(at + usize::from(closed)..).unwrap_or_default();
-        Some(word)
-    };
-    let (first, second) = (next()?, next()?);
-    Some((first, second, next()))
+        at += if byte == b'\\' && text.get(at + 1).is_some_and(u8::is_ascii_whitespace) { 2 } else { 1 };
+    }
+    (text, None)
 }
 
 /// The flags in brackets, each with what stands behind its `=`.
