@@ -100,11 +100,14 @@ impl Command {
                 let _ = report::includes(&mut io::stdout().lock(), included);
             }
         };
-        let tree = config::read(&self.request(), registered).map_err(|refused| {
+        let mut tree = config::read(&self.request(), registered).map_err(|refused| {
             list(&refused.included);
             told(*refused)
         })?;
         list(&tree.included);
+        // What was met while reading is told before anything is carried out.
+        let mut all = std::mem::take(&mut tree.warnings);
+        tell(&all);
         let commands = tree.commands.clone();
         let (chains, providers) = module::hooks(self.registry, &commands).compile();
         let mut configuration = config::compile(tree, providers).map_err(|refused| told(*refused))?;
@@ -113,9 +116,10 @@ impl Command {
             told.extend(server::settle_names(&mut configuration));
         }
         tell(&told);
+        all.append(&mut told);
         // What the level of the start kept from the terminal is no news for the log either.
-        told.retain(|warning| warning.module.is_empty() || log::process_allows(warning.level, warning.module));
-        Ok(Loaded { configuration, chains, commands, told })
+        all.retain(|warning| warning.module.is_empty() || log::process_allows(warning.level, warning.module));
+        Ok(Loaded { configuration, chains, commands, told: all })
     }
 
     fn run(mut self) -> ExitCode {

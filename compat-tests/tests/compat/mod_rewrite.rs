@@ -208,6 +208,30 @@ Options None
 }
 
 #[test]
+fn dbm_map() {
+    use pinion::server::sdbm::{Access, Sdbm};
+    let dir = tempfile::tempdir().expect("a directory");
+    let name = dir.path().join("map");
+    let mut database = Sdbm::open(&name, Access::Create).expect("a database");
+    for number in 0..300 {
+        let stored = database.store(format!("k{number}").as_bytes(), format!("a.txt?{number}").as_bytes());
+        assert!(stored.is_ok_and(|stored| stored.is_ok()));
+    }
+    let [bits, pages] = Sdbm::files(&name).map(|path| std::fs::read(path).expect("a file"));
+    rewriting("rewrite dbm map")
+        .file("conf/map.dir", bits)
+        .file("conf/map.pag", pages)
+        .conf(
+            "LogLevel rewrite:trace8\nRewriteEngine on\nRewriteMap m dbm=sdbm:conf/map\nRewriteMap gone dbm=sdbm:conf/map\n\
+             RewriteRule ^/d/(.*)$ /${m:$1|a.html} [UnsafeAllow3F,L]\n",
+        )
+        .get("/d/k7")
+        .get("/d/k299")
+        .get("/d/k300")
+        .check();
+}
+
+#[test]
 fn beside_mod_dir() {
     let rules = |more: &str| format!("RewriteEngine on\n{more}RewriteRule ^ /a.txt\n");
     rewriting("rewrite and mod_dir")
@@ -381,7 +405,7 @@ fn errors() {
         "RewriteMap a txt:/nope",
         "RewriteMap a rnd:nope",
         "RewriteMap a dbm=foo:/nope",
-        "RewriteMap a dbm:/nope",
+        "RewriteMap a dbm=sdbm:/nope",
         "RewriteMap a prg:/nope",
         "RewriteMap a prg:/bin/cat",
         "RewriteMap a int:foo",

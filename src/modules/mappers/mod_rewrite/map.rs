@@ -1,9 +1,10 @@
-//! RewriteMap: text files, random choices, programs, built-in functions.
+//! RewriteMap: text files, random choices, DBM files, programs, built-in functions.
 
 use crate::config::*;
 use crate::engine;
 use crate::log::{Level, raw};
 use crate::request::{FileKind, Request};
+use crate::server::sdbm::{Access, Sdbm};
 use crate::server::{self, escape, escape::Slashes};
 use bstr::{BStr, BString, ByteSlice};
 use parking_lot::Mutex;
@@ -36,7 +37,11 @@ pub struct Program {
     output: BufReader<ChildStdout>,
 }
 
+/// An open DBM file, and when its pages were last written.
+type Opened = Option<(i64, Arc<Sdbm>)>;
+
 pub enum Map {
+    Dbm { file: BString, opened: Mutex<Opened> },
     Text { file: BString, random: bool, table: Mutex<Table> },
     Program { command: Vec<BString>, running: Mutex<Option<Program>> },
     Function(Function),
@@ -83,11 +88,18 @@ impl Map {
             b"dbd" | b"fastdbd" => Err("RewriteMap types dbd and fastdbd require mod_dbd!".into()),
             _ if kind == b"dbm" || kind.starts_with(b"dbm=") => {
                 let format = kind.strip_prefix(b"dbm=").unwrap_or(b"default");
-                if ![b"default".as_slice(), b"sdbm", b"gdbm", b"ndbm", b"db"].contains(&format) {
-                    return Err(format!("RewriteMap: dbm type {} is invalid", format.as_bstr()).into());
+                match format {
+                    b"default" | b"sdbm" => {}
+                    b"gdbm" | b"ndbm" | b"db" => {
+                        let format = format.as_bstr();
+                        return Err(format!("RewriteMap: dbm type {format} is not supported; use sdbm").into());
+                    }
+                    _ => return Err(format!("RewriteMap: dbm type {} is invalid", format.as_bstr()).into()),
                 }
-                path(rest)?;
-                Err(format!("RewriteMap: map {name}: dbm files are not supported; use its source as a txt map").into())
+                let mut file = path(&[rest, b".dir"].concat())?;
+                let length = file.len() - b".dir".len();
+                file.truncate(length);
+                Ok(Map::Dbm { file, opened: Mutex::default() })
             }
             _ => Ok(text(path(source)?, false)),
         }
@@ -121,6 +133,16 @@ impl Map {
             }
             Map::Program { command, running } => {
                 done("", engine::block(|| ask(&mut running.lock(), command, key)).filter(|answer| answer != "NULL"))
+            }
+            Map::Dbm { file, opened } => {
+                let pages = BString::from([file.as_slice(), b".pag"].concat());
+                let Some(info) = server::stat(&pages).ok().filter(|info| info.kind != FileKind::None) else {
+                    let text = format_args!("AH00657: mod_rewrite: can't access DBM RewriteMap file {pages}");
+                    r.log_errno(Level::Error, "rewrite", libc::ENOENT, text);
+                    return done("[dbm]", None);
+                };
+                log(Level::Trace6, format_args!("cache lookup FAILED, forcing new map lookup"));
+                done("[dbm]", engine::block(|| fetch(&mut opened.lock(), file, info.changed, key)))
             }
             Map::Text { file, random, table } => {
                 let info = match server::stat(file) {
@@ -187,6 +209,19 @@ impl Function {
             }
         }
     }
+}
+
+/// The value in a DBM file, which is opened again when it was written to.
+fn fetch(opened: &mut Opened, file: &BString, changed: i64, key: &[u8]) -> Option<BString> {
+    let database = match opened {
+        Some((since, database)) if *since == changed => database.clone(),
+        _ => {
+            let database = Arc::new(Sdbm::open(&file.to_path_lossy(), Access::Read).ok()?);
+            *opened = Some((changed, database.clone()));
+            database
+        }
+    };
+    database.fetch(key).ok()?.map(BString::from)
 }
 
 /// One question; the program is started when there is none.
