@@ -329,7 +329,7 @@ async fn answer(
         settle_body(r, incoming, &mut manner).await;
     }
     let cut = match send::gather(r).await {
-        Ok(()) => ranges::apply(r),
+        Ok(()) => ranges::apply(r).and_then(|()| server::apply_network_filters(r)),
         Err(status) => Err(status),
     };
     if let Err(status) = cut {

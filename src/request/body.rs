@@ -177,6 +177,8 @@ pub enum FilterKind {
     ContentSet = 20,
     Protocol = 30,
     Transcode = 40,
+    /// Behind the cutting of ranges: what goes out, as it goes out.
+    Network = 60,
 }
 
 /// A context of one filter instance.

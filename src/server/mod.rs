@@ -32,6 +32,7 @@ pub use logs::*;
 pub use methods::*;
 pub use mpm::*;
 pub use name::*;
+pub use phases::apply_network_filters;
 pub use redirect::{fast_redirect, internal_redirect, internal_redirect_handler};
 pub use runtime::{chains, install, proxy_header, read_limits};
 pub use settle::{die, handle};

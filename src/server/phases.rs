@@ -7,7 +7,7 @@ use super::{chains, uri, walk};
 use crate::config::Dir;
 use crate::log::Level;
 use crate::module::{Answer, Hook, Satisfaction};
-use crate::request::{Body, FileKind, Request, Status};
+use crate::request::{Body, FileKind, FilterInstance, FilterKind, Request, Status};
 use bstr::ByteSlice;
 
 /// Runs hooks until one does not decline.
@@ -184,7 +184,22 @@ pub(super) fn apply_output_filters(r: &mut Request) -> Result<(), Status> {
     }
     let mut filters = std::mem::take(&mut r.output_filters);
     filters.sort_by_key(|instance| instance.filter.kind);
-    for instance in &filters {
+    let first = filters.partition_point(|instance| instance.filter.kind < FilterKind::Network);
+    r.output_filters = filters.split_off(first);
+    wrap(r, &filters)
+}
+
+/// Wraps what is left of the response once ranges are cut into the filters that see it as it goes out.
+pub fn apply_network_filters(r: &mut Request) -> Result<(), Status> {
+    if r.output_filters.is_empty() {
+        return Ok(());
+    }
+    let filters = std::mem::take(&mut r.output_filters);
+    wrap(r, &filters)
+}
+
+fn wrap(r: &mut Request, filters: &[FilterInstance]) -> Result<(), Status> {
+    for instance in filters {
         let body: Body = std::mem::take(&mut r.body_out);
         r.body_out = (instance.filter.wrap)(r, body, &instance.context)?;
     }

@@ -2,4 +2,7 @@
 
 pub mod mod_deflate;
 pub mod mod_filter;
+pub mod mod_ratelimit;
 pub mod mod_reqtimeout;
+pub mod mod_substitute;
+mod octets;

@@ -256,7 +256,7 @@ fn insert(r: &mut Request) -> Answer {
                     FilterKind::Resource => &RESOURCE,
                     FilterKind::ContentSet => &CONTENT_SET,
                     FilterKind::Protocol => &PROTOCOL,
-                    FilterKind::Transcode => &TRANSCODE,
+                    FilterKind::Transcode | FilterKind::Network => &TRANSCODE,
                 };
                 r.output_filters.push(FilterInstance { filter, context: Some(smart.clone()) });
             }
