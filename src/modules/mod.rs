@@ -45,6 +45,8 @@ pub static REGISTRY: &[&Module] = &[
     &filters::mod_reqtimeout::MODULE,
     &filters::mod_substitute::MODULE,
     &generators::mod_autoindex::MODULE,
+    &generators::mod_cgi::MODULE,
+    &generators::mod_cgid::MODULE,
     &generators::mod_status::MODULE,
     &http::mod_mime::MODULE,
     &mappers::mod_alias::MODULE,

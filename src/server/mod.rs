@@ -1,6 +1,7 @@
 //! What holds for any protocol: phases, walks, virtual-host choice, subrequests, redirects, error documents.
 
 mod auth;
+pub mod cgi;
 pub mod conditional;
 pub mod date;
 mod default_handler;

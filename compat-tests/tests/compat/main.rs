@@ -22,6 +22,8 @@ mod mod_authz_host;
 mod mod_authz_owner;
 mod mod_authz_user;
 mod mod_autoindex;
+mod mod_cgi;
+mod mod_cgid;
 mod mod_deflate;
 mod mod_dir;
 mod mod_env;

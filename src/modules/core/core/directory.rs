@@ -7,7 +7,6 @@ use bstr::{BStr, ByteSlice};
 use std::sync::Arc;
 
 const ALL: Override = Override::ALL;
-const NO_SCRIPTS: &str = "no module of this build runs scripts";
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     take1(
@@ -100,17 +99,15 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         AUTH_CONFIG,
         cgi_pass_auth,
         "Controls whether HTTP authorization headers, normally hidden, will be passed to scripts",
-    )
-    .ignored(NO_SCRIPTS),
-    take2("CGIVar", ANYWHERE, FILE_INFO, cgi_var, "Controls how some CGI variables are set").ignored(NO_SCRIPTS),
+    ),
+    take2("CGIVar", ANYWHERE, FILE_INFO, cgi_var, "Controls how some CGI variables are set"),
     flag(
         "QualifyRedirectURL",
         ANYWHERE,
         FILE_INFO,
         qualify,
         "Controls whether the REDIRECT_URL environment variable is fully qualified",
-    )
-    .ignored(NO_SCRIPTS),
+    ),
     take1("ForceType", ANYWHERE, FILE_INFO, force_type, "a mime type that overrides other configured type"),
     take1("SetHandler", ANYWHERE, FILE_INFO, set_handler, "a handler name that overrides any other configured handler"),
     take1(

@@ -6,7 +6,6 @@ use crate::log::Level;
 use bstr::BStr;
 
 const ALL: Override = Override::ALL;
-const NO_SCRIPTS: &str = "no module of this build runs scripts";
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     take1("LimitRequestLine", SERVER, NO_OVERRIDE, request_line, "Limit on maximum size of an HTTP request line"),
@@ -56,15 +55,9 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "Maximum number of pipelined responses (pending) above which they are flushed to the network",
     )
     .ignored("nothing is held back: what is ready is written"),
-    take12("RLimitCPU", ANYWHERE, ALL, rlimit, "Soft/hard limits for max CPU usage in seconds")
-        .info(0)
-        .ignored(NO_SCRIPTS),
-    take12("RLimitMEM", ANYWHERE, ALL, rlimit, "Soft/hard limits for max memory usage per process")
-        .info(1)
-        .ignored(NO_SCRIPTS),
-    take12("RLimitNPROC", ANYWHERE, ALL, rlimit, "soft/hard limits for max number of processes per uid")
-        .info(2)
-        .ignored(NO_SCRIPTS),
+    take12("RLimitCPU", ANYWHERE, ALL, rlimit, "Soft/hard limits for max CPU usage in seconds").info(0),
+    take12("RLimitMEM", ANYWHERE, ALL, rlimit, "Soft/hard limits for max memory usage per process").info(1),
+    take12("RLimitNPROC", ANYWHERE, ALL, rlimit, "soft/hard limits for max number of processes per uid").info(2),
 ];
 
 /// A size that fits 32 bits.
