@@ -4,3 +4,5 @@ pub mod mod_alias;
 pub mod mod_dir;
 pub mod mod_negotiation;
 pub mod mod_rewrite;
+pub mod mod_userdir;
+pub mod mod_vhost_alias;
