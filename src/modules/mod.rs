@@ -32,6 +32,7 @@ pub static REGISTRY: &[&Module] = &[
     &aaa::mod_allowmethods::MODULE,
     &aaa::mod_auth_basic::MODULE,
     &aaa::mod_auth_digest::MODULE,
+    &aaa::mod_authn_anon::MODULE,
     &aaa::mod_authn_core::MODULE,
     &aaa::mod_authn_file::MODULE,
     &aaa::mod_authz_core::MODULE,
@@ -62,4 +63,5 @@ pub static REGISTRY: &[&Module] = &[
     &metadata::mod_remoteip::MODULE,
     &metadata::mod_setenvif::MODULE,
     &metadata::mod_unique_id::MODULE,
+    &metadata::mod_usertrack::MODULE,
 ];

@@ -7,3 +7,4 @@ pub mod mod_mime_magic;
 pub mod mod_remoteip;
 pub mod mod_setenvif;
 pub mod mod_unique_id;
+pub mod mod_usertrack;
