@@ -45,6 +45,7 @@ pub static REGISTRY: &[&Module] = &[
     &filters::mod_ratelimit::MODULE,
     &filters::mod_reqtimeout::MODULE,
     &filters::mod_substitute::MODULE,
+    &generators::mod_asis::MODULE,
     &generators::mod_autoindex::MODULE,
     &generators::mod_cgi::MODULE,
     &generators::mod_cgid::MODULE,

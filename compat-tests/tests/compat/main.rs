@@ -12,6 +12,7 @@ mod matrix;
 mod mod_access_compat;
 mod mod_alias;
 mod mod_allowmethods;
+mod mod_asis;
 mod mod_auth_basic;
 mod mod_auth_digest;
 mod mod_authn_anon;

@@ -1,5 +1,6 @@
 //! Handlers that make a response of their own.
 
+pub mod mod_asis;
 pub mod mod_autoindex;
 pub mod mod_cgi;
 pub mod mod_cgid;
