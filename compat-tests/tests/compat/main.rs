@@ -24,6 +24,7 @@ mod mod_authz_host;
 mod mod_authz_owner;
 mod mod_authz_user;
 mod mod_autoindex;
+mod mod_buffer;
 mod mod_cgi;
 mod mod_cgid;
 mod mod_deflate;
