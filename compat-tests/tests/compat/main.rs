@@ -27,6 +27,7 @@ mod mod_autoindex;
 mod mod_buffer;
 mod mod_cgi;
 mod mod_cgid;
+mod mod_data;
 mod mod_deflate;
 mod mod_dir;
 mod mod_env;

@@ -1,6 +1,7 @@
 //! Filters of response and request bodies.
 
 pub mod mod_buffer;
+pub mod mod_data;
 pub mod mod_deflate;
 pub mod mod_filter;
 pub mod mod_ratelimit;
