@@ -441,3 +441,25 @@ fn htaccess() {
         .conf("<Directory @ROOT@/htdocs>\nAllowOverride Indexes\n</Directory>\n")
         .htaccess(&["RewriteEngine on"]);
 }
+
+#[test]
+fn redirects_to_the_same_place() {
+    group("R without a substitution")
+        .and_modules("rewrite")
+        .conf(
+            "RewriteEngine On\nRewriteRule ^/a - [R]\nRewriteRule ^/b - [R=301,L]\nRewriteRule ^/c - [R=302,END]\n\
+             RewriteRule ^/d - [R=301,NE]\nRewriteRule ^/e - [R,QSA,E=a:b]\nRewriteRule ^/f - [R=304]\n\
+             <Directory @ROOT@/htdocs/x>\nRewriteEngine On\nRewriteRule ^a - [R]\nRewriteRule ^b - [R=301,L]\n</Directory>\n",
+        )
+        .file("htdocs/x/y", "y\n")
+        .file("htdocs/c", "c\n")
+        .get("/a")
+        .get("/b")
+        .get("/c?q")
+        .get("/d")
+        .get("/e")
+        .get("/f")
+        .get("/x/a")
+        .get("/x/b")
+        .check();
+}

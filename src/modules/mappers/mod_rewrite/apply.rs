@@ -192,8 +192,8 @@ async fn apply(
             r.status = rule.status;
             return Matched::Status;
         }
-        // A redirect or a proxy without a substitution goes where the request is already.
-        if !flags.redirect && !flags.proxy {
+        // A proxy without a substitution goes where the request is already; a redirect there would only come back.
+        if !flags.proxy {
             return Matched::Kept;
         }
         return ends(r, rule, place);
