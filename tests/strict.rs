@@ -43,6 +43,42 @@ fn every_problem_is_told_with_its_place() {
     assert!(all.ends_with("\n10 problems\n"), "{all}");
 }
 
+/// Each of these is fine for the plain check, which only warns of the last two.
+#[test]
+fn what_the_plain_check_lets_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let text = format!(
+        "LoadModule authn_file_module mod_authn_file.so\nLoadModule authz_groupfile_module mod_authz_groupfile.so\n\
+         Listen 127.0.0.1:{port}\n<Directory />\nAuthUserFile nobody\nAuthGroupFile nothing\n</Directory>\n\
+         <FilesMatch x>\nSetHandler proxy:fcgi://127.0.0.1:9/\n</FilesMatch>\n\
+         <VirtualHost *:1>\nServerName one\nServerAlias two\n</VirtualHost>\n\
+         <VirtualHost *:1>\nServerName TWO\n</VirtualHost>\n<VirtualHost *:1>\nServerName one\n</VirtualHost>\n\
+         <VirtualHost *:1>\nServerName three\nServerAlias one\nDocumentRoot /none\n</VirtualHost>\nMaxRequestWorkers 100000\n"
+    );
+    let output = check(dir.path(), &text, &["-D", "STRICT"]);
+    let all = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{all}");
+    let file = dir.path().join("httpd.conf");
+    for (line, says) in [
+        (11, "AuthUserFile"),
+        (12, "AuthGroupFile"),
+        (15, "mod_proxy is not loaded -- load proxy_module"),
+        (21, "TWO is a name of the host at"),
+        (24, "one is a name of the host at"),
+        (27, "one is a name of the host at"),
+    ] {
+        let place = format!("{}:{line}: ", file.display());
+        assert!(all.lines().any(|one| one.starts_with(&place) && one.contains(says)), "{place}{says} in\n{all}");
+    }
+    for says in [&format!("127.0.0.1:{port}"), "DocumentRoot [/none] does not exist", "MaxRequestWorkers of 100000"] {
+        assert!(all.contains(says), "{says} in\n{all}");
+    }
+    let plain = check(dir.path(), &text, &[]);
+    assert!(plain.status.success(), "{}", String::from_utf8_lossy(&plain.stderr));
+}
+
 #[test]
 fn the_plain_check_stays_apaches() {
     let dir = tempfile::tempdir().unwrap();
