@@ -112,6 +112,10 @@ pub(super) fn begin(r: &mut Request, target: &[u8]) -> Result<(), Status> {
     new.headers_in = r.headers_in.clone();
     new.trailers_in = std::mem::take(&mut r.trailers_in);
     new.err_headers_out = std::mem::take(&mut r.err_headers_out);
+    // A document that stands for a redirect leads on.
+    if let Some(location) = r.headers_out.get("Location").filter(|_| r.status.is_redirect()) {
+        new.headers_out.set("Location", location);
+    }
     new.body_in = std::mem::take(&mut r.body_in);
     new.input_filters = std::mem::take(&mut r.input_filters);
     new.no_cache = r.no_cache;

@@ -76,25 +76,20 @@ pub async fn die(r: &mut Request, status: Status) {
     }
     let target = match action {
         Some(ErrorAction::Url(target)) => Some(target),
-        Some(ErrorAction::Text(text)) => return send(r, status, recursive, Some(text)),
-        Some(ErrorAction::Expression(expression)) => match super::expression::text(&expression, r) {
-            Ok(text) => return send(r, status, recursive, Some(text)),
-            Err(_) => None,
-        },
         Some(ErrorAction::Target(expression)) => super::expression::text(&expression, r).ok(),
-        Some(ErrorAction::Default) | None => None,
+        _ => None,
     };
     match target {
-        None => send(r, status, recursive, None),
+        None => send(r, status, recursive),
         Some(target) if name::is_url(target.as_bstr()) => {
             r.status = Status::FOUND;
             r.headers_out.set("Location", &target);
-            send(r, Status::FOUND, recursive, None);
+            send(r, Status::FOUND, recursive);
         }
         Some(target) if target.starts_with(b"/") => by_document(r, target.as_bstr()).await,
         Some(target) => {
             r.log(Level::Error, "core", format_args!("AH00077: Invalid error redirection directive: {target}"));
-            send(r, status, Some(Status::INTERNAL_SERVER_ERROR), None);
+            send(r, status, Some(Status::INTERNAL_SERVER_ERROR));
         }
     }
 }
@@ -115,7 +110,7 @@ async fn by_document(r: &mut Request, target: &BStr) {
     r.method = Method::parse(b"GET");
     r.body_out = Body::Empty;
     if let Err(limit) = redirect::begin(r, target) {
-        return send(r, status, Some(limit), None);
+        return send(r, status, Some(limit));
     }
     let chains = super::chains();
     let answer = match Box::pin(phases::run_all(&chains.post_read_request, r)).await {
@@ -129,7 +124,7 @@ async fn by_document(r: &mut Request, target: &BStr) {
                 r.status = status;
             }
             if phases::apply_output_filters(r).is_err() {
-                send(r, status, Some(Status::INTERNAL_SERVER_ERROR), None);
+                send(r, status, Some(Status::INTERNAL_SERVER_ERROR));
             }
         }
         Answer::Declined => Box::pin(die(r, Status::NOT_FOUND)).await,
@@ -137,8 +132,16 @@ async fn by_document(r: &mut Request, target: &BStr) {
     }
 }
 
-/// Our own page, or the text that ErrorDocument gives.
-fn send(r: &mut Request, status: Status, recursive: Option<Status>, text: Option<BString>) {
+/// The text that ErrorDocument gives for the status that goes out in the end, or our own page; always our own after an
+/// ErrorDocument that failed.
+fn send(r: &mut Request, status: Status, recursive: Option<Status>) {
+    let documents = &r.dir.core().error_documents;
+    let document = documents.iter().rfind(|(code, _)| recursive.is_none() && *code == status.0);
+    let text = match document.map(|(_, action)| action.clone()) {
+        Some(ErrorAction::Text(text)) => Some(text),
+        Some(ErrorAction::Expression(expression)) => super::expression::text(&expression, r).ok(),
+        _ => None,
+    };
     error_page::respond(r, status, recursive, text);
     // Of the filters only those for errors see the page.
     r.output_filters.clear();

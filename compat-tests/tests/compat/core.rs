@@ -56,6 +56,120 @@ AddDefaultCharset utf-8
 }
 
 #[test]
+fn documents_of_statuses_that_are_no_errors() {
+    group("ErrorDocument of 2xx and 3xx")
+        .and_modules("rewrite headers")
+        .conf(
+            r#"
+ErrorDocument 200 "OK\n"
+ErrorDocument 302 "over there"
+ErrorDocument 303 /page.html
+ErrorDocument 204 "nothing to see"
+ErrorDocument 304 "as it was"
+Redirect 200 /health
+Redirect 302 /moved http://other.test/
+Redirect 303 /see http://other.test/
+Redirect 204 /empty
+Redirect 301 /plain http://other.test/
+Redirect 206 /part
+<Location /page200>
+  ErrorDocument 200 /page.html
+  Redirect 200
+</Location>
+<Location /if>
+  <If "%{REQUEST_METHOD} == 'GET'">
+    Redirect 200 /
+  </If>
+</Location>
+<Location /none>
+  ErrorDocument 200 default
+  Redirect 200
+</Location>
+<Location /expr>
+  ErrorDocument 200 "it is %{REQUEST_URI}"
+  Redirect 200
+  Header always set X-Always a
+  Header set X-Success b
+</Location>
+<Location /away>
+  ErrorDocument 200 http://other.test/away
+  Redirect 200
+</Location>
+RewriteEngine On
+RewriteRule ^/rewritten - [R=200]
+RewriteRule ^/nothing - [R=204]
+<Location /e1>
+  ErrorDocument 404 "a\nb\tc\\d\"e\'f\x41\101\0g\r\"
+</Location>
+<Location /e2>
+  ErrorDocument 404 plain\nword
+</Location>
+<Location /e3>
+  ErrorDocument 404 "a % b %x %{REQUEST_URI} c\nd $1 $x %%"
+</Location>
+<Location /e4>
+  ErrorDocument 404 "\n"
+</Location>
+<Location /e5>
+  ErrorDocument 404 '"half \n'
+</Location>
+<Location /e6>
+  ErrorDocument 404 "/page\n.html"
+</Location>
+<Location /e7>
+  ErrorDocument 404 "http://x.test/a\\\\d"
+</Location>
+<Location /e8>
+  ErrorDocument 404 "$1 $0 \$ \%"
+</Location>
+<Location /e9>
+  ErrorDocument 403 "from nine"
+  ErrorDocument 404 "miss of nine"
+</Location>
+<Location /e10>
+  ErrorDocument 404 "half open
+</Location>
+<Location /forbidden>
+  ErrorDocument 403 /e9/x
+  Redirect 403
+</Location>
+"#,
+        )
+        .get("/forbidden")
+        .get("/e9/x")
+        .get("/e1/")
+        .get("/e2/")
+        .get("/e3/")
+        .get("/e4/")
+        .get("/e5/")
+        .get("/e6/")
+        .get("/e7/")
+        .get("/e8/")
+        .get("/e10/")
+        .file("htdocs/page.html", "<p>page</p>\n")
+        .file("htdocs/part", "part\n")
+        .get("/health")
+        .get("/health/")
+        .ask("HEAD", "/health", "")
+        .get_with("/health", "Range: bytes=0-0")
+        .get("/moved/x")
+        .get("/see/x")
+        .get("/empty")
+        .get("/plain")
+        .get("/part")
+        .get("/page200/")
+        .get("/if/x")
+        .get("/none/x")
+        .get("/expr/x")
+        .get("/away/x")
+        .get("/rewritten")
+        .get("/nothing")
+        .get_with("/page.html", "If-None-Match: *")
+        .get("/page.html")
+        .check();
+}
+
+#[test]
 fn limit_sections() {
     group("Limit and LimitExcept")
         .conf(

@@ -3,6 +3,7 @@
 use super::accept;
 use crate::config::*;
 use crate::log::Level;
+use crate::request::Status;
 use bstr::{BStr, ByteSlice};
 use std::sync::Arc;
 
@@ -169,17 +170,10 @@ fn error(_: &mut Cx<'_>, text: Word<'_>) -> Outcome {
     Err(Complaint::Text(inner.into()))
 }
 
-/// Status codes that have a reason phrase, and so may have a document.
-fn is_known(status: u16) -> bool {
-    matches!(status, 400..=418 | 421..=426 | 428 | 429 | 431 | 451 | 500..=508 | 510 | 511)
-}
-
 fn error_document(cx: &mut Cx<'_>, code: Word<'_>, text: Word<'_>) -> Outcome {
-    let status = match code.as_bytes() {
-        [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9'] => super::atoi(code) as u16,
-        _ => 0,
-    };
-    if !is_known(status) && status != 500 {
+    // Any status that has a reason phrase may have a document, 200 too (`Redirect 200 /` answers with it).
+    let status = u16::try_from(super::atoi(code) as i32).unwrap_or_default();
+    if Status(status).line().is_none() {
         return Err(Complaint::Text([b"Unsupported HTTP response code ", code.as_bytes()].concat().into()));
     }
     let is_url = crate::server::is_url(text.as_bstr());
@@ -194,7 +188,8 @@ fn error_document(cx: &mut Cx<'_>, code: Word<'_>, text: Word<'_>) -> Outcome {
     }
     let action = if is(text, "default") {
         ErrorAction::Default
-    } else if text.contains_str("%{") {
+    } else if text.contains_str("%{") || text.find_byteset(br"\$").is_some() {
+        // Texts and targets alike are string expressions: `\n` in one is a line's end.
         let compiled = Expression::string(text, cx.rights(), cx.providers)
             .map_err(|error| Complaint::from(format!("Cannot parse expression in ErrorDocument: {error}")))?;
         match is_target {
@@ -204,8 +199,7 @@ fn error_document(cx: &mut Cx<'_>, code: Word<'_>, text: Word<'_>) -> Outcome {
     } else if is_target {
         ErrorAction::Url(text.into())
     } else {
-        // Apache 1's style: a quote in front that nothing closes.
-        ErrorAction::Text(text.strip_prefix(b"\"").unwrap_or(text).into())
+        ErrorAction::Text(text.into())
     };
     let documents = &mut cx.dir::<CoreDir>().error_documents;
     documents.retain(|(other, _)| *other != status);
