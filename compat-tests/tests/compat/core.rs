@@ -464,3 +464,36 @@ fn content_digest() {
             .check();
     }
 }
+
+#[test]
+fn documents_of_any_status() {
+    group("ErrorDocument of any status")
+        .and_modules("rewrite")
+        .file("htdocs/moved.html", "moved by page\n")
+        .file("htdocs/a.txt", "a\n")
+        .conf(
+            "ErrorDocument 200 ok\nErrorDocument 302 \"found by text\\n\"\nErrorDocument 301 /moved.html\nErrorDocument 303 http://other.test/\n\
+             ErrorDocument 304 unchanged\nErrorDocument 404x numbers\nRedirect 302 /found http://x.test/\nRedirect 301 /moved http://x.test/\n\
+             Redirect 303 /see http://x.test/\n",
+        )
+        .get("/a.txt")
+        .get("/found")
+        .get("/moved")
+        .get("/see")
+        .get("/none")
+        .get_with("/a.txt", "If-Modified-Since: Tue, 02 Jan 2035 03:04:05 GMT")
+        .check();
+    group("ErrorDocument codes").syntax(&[
+        "ErrorDocument 100 x",
+        "ErrorDocument 199 x",
+        "ErrorDocument 206 x",
+        "ErrorDocument 300 x",
+        "ErrorDocument 418 x",
+        "ErrorDocument 425 x",
+        "ErrorDocument 500 x",
+        "ErrorDocument 600 x",
+        "ErrorDocument 404x x",
+        "ErrorDocument x x",
+        "ErrorDocument 4040 x",
+    ]);
+}
