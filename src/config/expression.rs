@@ -19,6 +19,8 @@ pub struct Expression {
     root: Root,
     /// Request headers that are read do not get into Vary.
     pub no_vary: bool,
+    /// Module, file and line of its directive, for the log line when it fails.
+    origin: Option<(&'static str, BString, u32)>,
 }
 
 /// What an expression evaluates to.
@@ -272,12 +274,30 @@ impl Expression {
     /// Compiles a condition; the error's text is Apache's.
     pub fn condition(text: &BStr, rights: Rights, _: &Providers) -> Result<Expression, String> {
         let condition = expr::parse_condition(text, |used| check(used, rights.restricted)).map_err(refused)?;
-        Ok(Expression { text: text.into(), root: Root::Condition(Test::resolve(condition)?), no_vary: rights.no_vary })
+        Ok(Expression {
+            text: text.into(),
+            root: Root::Condition(Test::resolve(condition)?),
+            no_vary: rights.no_vary,
+            origin: None,
+        })
     }
     /// Compiles a string with `%{...}` in it; the error's text is Apache's.
     pub fn string(text: &BStr, rights: Rights, _: &Providers) -> Result<Expression, String> {
         let word = expr::parse_string(text, |used| check(used, rights.restricted)).map_err(refused)?;
-        Ok(Expression { text: text.into(), root: Root::Text(Text::resolve(word)?), no_vary: rights.no_vary })
+        Ok(Expression {
+            text: text.into(),
+            root: Root::Text(Text::resolve(word)?),
+            no_vary: rights.no_vary,
+            origin: None,
+        })
+    }
+    /// The same, and its failures are logged with the place where it stands.
+    pub fn at(self, module: &'static str, file: &BStr, line: u32) -> Expression {
+        Expression { origin: Some((module, file.into(), line)), ..self }
+    }
+    /// Module, file and line of its directive, where known.
+    pub fn origin(&self) -> Option<(&'static str, &BStr, u32)> {
+        self.origin.as_ref().map(|(module, file, line)| (*module, file.as_bstr(), *line))
     }
     /// As written.
     pub fn text(&self) -> &BStr {

@@ -130,7 +130,7 @@ pub fn apply(r: &mut Request) -> Result<(), Status> {
     }
     let core = r.dir.core();
     let most = limit(core.max_ranges, MAX_RANGES);
-    if most == Some(0) || conditional::if_range(r) == Condition::NoMatch {
+    if conditional::if_range(r) == Condition::NoMatch {
         return Ok(());
     }
     let Some(length) = r.body_out.length().filter(|length| *length > 0) else {

@@ -24,8 +24,7 @@ pub fn respond(r: &mut Request, status: Status, recursive: Option<Status>, text:
         r.content_encoding = None;
         r.content_length = None;
         r.chunked = false;
-        let plain = r.env.contains("suppress-error-charset");
-        r.set_content_type(if plain { "text/html" } else { "text/html; charset=iso-8859-1" });
+        set_type(r);
         let lists = status == Status::METHOD_NOT_ALLOWED || status == Status::NOT_IMPLEMENTED;
         if lists || (r.method.is(MethodNumber::OPTIONS) && r.allowed != 0) {
             r.headers_out.set("Allow", methods::allow_header(r));
@@ -40,6 +39,12 @@ pub fn respond(r: &mut Request, status: Status, recursive: Option<Status>, text:
         Some(text) => Body::from(Vec::from(text)),
         None => Body::from(page(r, status, recursive)),
     };
+}
+
+/// The type of the server's own pages.
+pub fn set_type(r: &mut Request) {
+    let plain = r.env.contains("suppress-error-charset");
+    r.set_content_type(if plain { "text/html" } else { "text/html; charset=iso-8859-1" });
 }
 
 /// Whether a status line that a handler chose is one of this status.

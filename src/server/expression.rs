@@ -51,11 +51,10 @@ pub fn text(expression: &Expression, r: &mut Request) -> Result<BString, String>
 pub fn text_with(expression: &Expression, r: &mut Request, backrefs: &mut Backrefs) -> Result<BString, String> {
     let mut evaluation = Evaluation::new(expression, r, backrefs);
     let text = match expression.root() {
-        Root::Text(text) => evaluation.text(text)?,
-        Root::Condition(test) => if evaluation.test(test)? { "1" } else { "" }.into(),
+        Root::Text(text) => evaluation.text(text),
+        Root::Condition(test) => evaluation.test(test).map(|holds| if holds { "1" } else { "" }.into()),
     };
-    evaluation.finish();
-    Ok(text)
+    evaluation.finish(expression, text)
 }
 
 /// Whether a condition holds.
@@ -67,11 +66,10 @@ pub fn holds(expression: &Expression, r: &mut Request) -> Result<bool, String> {
 pub fn holds_with(expression: &Expression, r: &mut Request, backrefs: &mut Backrefs) -> Result<bool, String> {
     let mut evaluation = Evaluation::new(expression, r, backrefs);
     let holds = match expression.root() {
-        Root::Condition(test) => evaluation.test(test)?,
-        Root::Text(text) => !evaluation.text(text)?.is_empty(),
+        Root::Condition(test) => evaluation.test(test),
+        Root::Text(text) => evaluation.text(text).map(|text| !text.is_empty()),
     };
-    evaluation.finish();
-    Ok(holds)
+    evaluation.finish(expression, holds)
 }
 
 struct Evaluation<'e> {
@@ -86,14 +84,22 @@ impl<'e> Evaluation<'e> {
         Evaluation { r, backrefs, vary: (!expression.no_vary).then(Vec::new) }
     }
 
-    /// The response depends on the headers that were read.
-    fn finish(self) {
+    /// The response depends on the headers that were read; a failure is logged with the directive's place.
+    fn finish<T>(self, expression: &Expression, value: Result<T, String>) -> Result<T, String> {
+        if let Err(error) = &value {
+            if let Some((module, file, line)) = expression.origin() {
+                let text = format_args!("Evaluation of expression from {file}:{line} failed: {error}");
+                self.r.log(crate::log::Level::Error, module, text);
+            }
+            return value;
+        }
         for name in self.vary.into_iter().flatten() {
             let named = |value: &BStr| value.split_str(",").any(|known| known.trim_ascii().eq_ignore_ascii_case(&name));
             if !self.r.headers_out.all("Vary").any(named) {
                 self.r.headers_out.merge("Vary", &name);
             }
         }
+        value
     }
 
     fn test(&mut self, test: &Test) -> Result<bool, String> {
@@ -302,15 +308,15 @@ fn plain_variable(out: &mut BString, r: &Request, variable: Variable) {
         Variable::RequestUri | Variable::DocumentUri => out.extend_from_slice(&r.uri),
         Variable::RequestFilename | Variable::ScriptFilename => out.extend_from_slice(&r.filename),
         Variable::LastModified => stamp(out, &Civil::local(r.finfo.mtime)),
-        Variable::ScriptUser if r.finfo.kind != FileKind::None => {
+        // Of a file that is not there, as of one of root: as Apache has it.
+        Variable::ScriptUser => {
             let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(r.finfo.uid));
             out.extend(user.ok().flatten().map(|user| user.name.into_bytes()).unwrap_or_default());
         }
-        Variable::ScriptGroup if r.finfo.kind != FileKind::None => {
+        Variable::ScriptGroup => {
             let group = nix::unistd::Group::from_gid(nix::unistd::Gid::from_raw(r.finfo.gid));
             out.extend(group.ok().flatten().map(|group| group.name.into_bytes()).unwrap_or_default());
         }
-        Variable::ScriptUser | Variable::ScriptGroup => {}
         Variable::PathInfo => out.extend_from_slice(&r.path_info),
         Variable::QueryString => out.extend(optional(&r.args).iter()),
         Variable::IsSubreq => out.extend_from_slice(if r.is_sub() { b"true" } else { b"false" }),

@@ -1,7 +1,7 @@
 //! From the handler's answer to a finished response: errors, ErrorDocument, output filters (`ap_die`).
 
 use super::{error_page, name, phases, redirect};
-use crate::config::ErrorAction;
+use crate::config::{ErrorAction, Expression};
 use crate::log::Level;
 use crate::module::Answer;
 use crate::request::{Body, Method, Request, Status};
@@ -76,7 +76,15 @@ pub async fn die(r: &mut Request, status: Status) {
     }
     let target = match action {
         Some(ErrorAction::Url(target)) => Some(target),
-        Some(ErrorAction::Target(expression)) => super::expression::text(&expression, r).ok(),
+        Some(ErrorAction::Target(expression)) => match evaluated(r, &expression) {
+            None => evaluated(r, &expression),
+            target => target,
+        },
+        Some(ErrorAction::Expression(expression)) => {
+            // Apache looks at the text first for a URL, then for the page: a failure is logged twice.
+            evaluated(r, &expression);
+            None
+        }
         _ => None,
     };
     match target {
@@ -92,6 +100,16 @@ pub async fn die(r: &mut Request, status: Status) {
             send(r, status, Some(Status::INTERNAL_SERVER_ERROR));
         }
     }
+}
+
+/// The value of an ErrorDocument's expression.
+fn evaluated(r: &mut Request, expression: &Expression) -> Option<BString> {
+    let value = super::expression::text(expression, r);
+    if let Err(error) = &value {
+        let text = format_args!("AH02841: core: ErrorDocument: can't evaluate require expression: {error}");
+        r.log(Level::Error, "core", text);
+    }
+    value.ok()
 }
 
 /// Whether an earlier request of the chain already ended in an error.
@@ -139,7 +157,10 @@ fn send(r: &mut Request, status: Status, recursive: Option<Status>) {
     let document = documents.iter().rfind(|(code, _)| recursive.is_none() && *code == status.0);
     let text = match document.map(|(_, action)| action.clone()) {
         Some(ErrorAction::Text(text)) => Some(text),
-        Some(ErrorAction::Expression(expression)) => super::expression::text(&expression, r).ok(),
+        Some(ErrorAction::Expression(expression)) => {
+            error_page::set_type(r);
+            evaluated(r, &expression)
+        }
         _ => None,
     };
     error_page::respond(r, status, recursive, text);

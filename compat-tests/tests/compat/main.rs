@@ -4,6 +4,7 @@
 mod cli;
 mod config;
 mod core;
+mod core_words;
 mod fuzz;
 mod http1;
 mod http1_hosts;

@@ -93,3 +93,34 @@ fn errors() {
         "DeflateInflateRatioBurst 0",
     ]);
 }
+
+/// `hello hello hello` and a newline, packed.
+const PACKED: &[u8] =
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\x48\xcd\xc9\xc9\x57\xc8\x40\x90\x5c\x00\x3b\x7c\x8a\xdf\x12\x00\x00\x00";
+
+#[test]
+fn inflated_answers() {
+    for conf in
+        ["SetOutputFilter INFLATE\n", "SetOutputFilter DEFLATE\n", "SetOutputFilter INFLATE\nDeflateAlterETag Remove\n"]
+    {
+        group(&format!("inflate {conf}"))
+            .conf("AddEncoding gzip .gz\nAddEncoding x-gzip .xgz\n")
+            .conf(conf)
+            .log_format(r#"\"%r\" %>s"#)
+            .file("htdocs/a.txt.gz", PACKED)
+            .file("htdocs/a.txt.xgz", PACKED)
+            .file("htdocs/two.txt.gz", [PACKED, PACKED].concat())
+            .file("htdocs/empty.txt.gz", "")
+            .file("htdocs/plain.txt", "hello\n")
+            .get("/a.txt.gz")
+            .get_with("/a.txt.gz", "Accept-Encoding: gzip")
+            .get_with("/a.txt.gz", "Range: bytes=0-3")
+            .ask("HEAD", "/a.txt.gz", "")
+            .get("/a.txt.xgz")
+            .get("/two.txt.gz")
+            .get("/empty.txt.gz")
+            .get("/plain.txt")
+            .get_with("/plain.txt", "Accept-Encoding: gzip")
+            .check();
+    }
+}

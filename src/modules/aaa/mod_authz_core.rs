@@ -549,7 +549,7 @@ impl AuthzProvider for Expr {
         let (word, rest) = httpd_conf::next_word(arguments);
         let text = if rest.trim().is_empty() && arguments.starts_with(b"\"") { word.as_bstr() } else { arguments };
         match Expression::condition(text.as_bstr(), cx.rights(), cx.providers) {
-            Ok(expression) => Ok(Arc::new(expression)),
+            Ok(expression) => Ok(Arc::new(expression.at("authz_core", cx.file, cx.line))),
             Err(error) => Err(format!("Cannot parse expression in require line: {error}")),
         }
     }

@@ -308,7 +308,7 @@ fn compress(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Stat
     r.headers_out.unset("Content-Length");
     r.content_length = None;
     r.headers_out.unset("Content-MD5");
-    alter(r, settings.etag.unwrap_or(AlterETag::AddSuffix));
+    alter(r, settings.etag.unwrap_or(AlterETag::AddSuffix), "gzip");
     let settle = Settle {
         ratio: named(settings, NoteKind::Ratio),
         input: named(settings, NoteKind::Input),
@@ -330,8 +330,8 @@ fn named(settings: &DeflateServer, kind: NoteKind) -> Option<BString> {
     settings.notes.iter().rfind(|(one, _)| *one == kind).map(|(_, name)| name.clone())
 }
 
-/// Makes the compressed variant's ETag another one.
-fn alter(r: &mut Request, choice: AlterETag) {
+/// Makes the ETag of a variant another one: `gzip` or `gunzip` behind it.
+fn alter(r: &mut Request, choice: AlterETag, suffix: &str) {
     let Some(etag) = r.headers_out.get("ETag").map(BString::from) else { return };
     match choice {
         AlterETag::NoChange => {}
@@ -340,7 +340,7 @@ fn alter(r: &mut Request, choice: AlterETag) {
         }
         AlterETag::AddSuffix => {
             if let Some(bare) = etag.strip_suffix(b"\"").filter(|bare| bare.len() > 1) {
-                r.headers_out.set("ETag", [bare, b"-gzip\""].concat());
+                r.headers_out.set("ETag", [bare, b"-", suffix.as_bytes(), b"\""].concat());
             }
         }
     }

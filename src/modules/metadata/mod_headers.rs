@@ -296,7 +296,7 @@ fn condition(cx: &Cx<'_>, clause: Option<BString>) -> Result<Condition, Complain
     if let Some(text) = behind(b"expr=") {
         let expression = Expression::condition(text.as_bstr(), cx.rights(), cx.providers);
         return expression
-            .map(|expression| Condition::Expression(Arc::new(expression)))
+            .map(|expression| Condition::Expression(Arc::new(expression.at("headers", cx.file, cx.line))))
             .map_err(|error| format!("Can't parse envclause/expression: {error}").into());
     }
     Err(format!("Unknown parameter: {clause}").into())

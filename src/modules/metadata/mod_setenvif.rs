@@ -190,7 +190,8 @@ fn set_env_if_expr(cx: &mut Cx<'_>, arguments: Word<'_>) -> Outcome {
         return Err(format!("Missing expression for {}", cx.name).into());
     }
     let expression = Expression::condition(text.as_bstr(), cx.rights(), cx.providers)
-        .map_err(|error| format!("Could not parse expression \"{text}\": {error}"))?;
+        .map_err(|error| format!("Could not parse expression \"{text}\": {error}"))?
+        .at("setenvif", cx.file, cx.line);
     let variables = variables(cx, rest)?;
     rules(cx).push(Kind::Expression(Arc::new(expression)), variables);
     Ok(())
@@ -282,12 +283,8 @@ fn run(r: &mut Request, rules: &Rules) -> Answer {
                 let mut found = server::expression::Backrefs::default();
                 match server::expression::holds_with(expression, r, &mut found) {
                     Ok(true) => (test, backrefs) = (None, Some(found)),
-                    Ok(false) => continue,
-                    Err(error) => {
-                        let text = format_args!("Could not evaluate expression \"{}\": {error}", expression.text());
-                        r.log(crate::log::Level::Error, "setenvif", text);
-                        continue;
-                    }
+                    // A failure has been logged where it was met.
+                    Ok(false) | Err(_) => continue,
                 }
             }
             Kind::Attribute { attribute, test: how } => {

@@ -11,6 +11,7 @@ mod trodden;
 pub use directory::directory_walk;
 
 use crate::config::{CoreServer, Dir, Pattern, Section, fnmatch};
+use crate::log::Level;
 use crate::request::{Request, Status};
 use crate::server::uri;
 use bstr::{BStr, ByteSlice};
@@ -131,9 +132,14 @@ pub(crate) fn if_walk(r: &mut Request) -> Result<(), Status> {
                 continue;
             }
             let holds = match &section.pattern {
-                Pattern::Condition(condition) => {
-                    super::expression::holds(condition, r).map_err(|_| Status::INTERNAL_SERVER_ERROR)?
-                }
+                Pattern::Condition(condition) => match super::expression::holds(condition, r) {
+                    Ok(holds) => holds,
+                    Err(error) => {
+                        let text = format_args!("AH00039: Failed to evaluate <If > condition: {error}");
+                        r.log(Level::Error, "core", text);
+                        continue;
+                    }
+                },
                 _ => true,
             };
             taken = holds;

@@ -191,7 +191,8 @@ fn error_document(cx: &mut Cx<'_>, code: Word<'_>, text: Word<'_>) -> Outcome {
     } else if text.contains_str("%{") || text.find_byteset(br"\$").is_some() {
         // Texts and targets alike are string expressions: `\n` in one is a line's end.
         let compiled = Expression::string(text, cx.rights(), cx.providers)
-            .map_err(|error| Complaint::from(format!("Cannot parse expression in ErrorDocument: {error}")))?;
+            .map_err(|error| Complaint::from(format!("Cannot parse expression in ErrorDocument: {error}")))?
+            .at("core", cx.file, cx.line);
         match is_target {
             true => ErrorAction::Target(Arc::new(compiled)),
             false => ErrorAction::Expression(Arc::new(compiled)),
@@ -359,7 +360,7 @@ fn log_level(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
                 cx.commands.module(&ident)
             });
             let Some(module) = module else {
-                return Err(Complaint::Text([b"Cannot find module ", name.as_bytes()].concat().trim_end().into()));
+                return Err(Complaint::Text([b"Cannot find module ", name.as_bytes()].concat().into()));
             };
             (Some(module), level)
         }

@@ -162,7 +162,7 @@ fn condition(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
             }
             let compiled = Expression::condition(text.as_bstr(), cx.rights(), cx.providers)
                 .map_err(|error| Complaint::from(format!("Cannot parse condition clause: {error}")))?;
-            Pattern::Condition(Arc::new(compiled))
+            Pattern::Condition(Arc::new(compiled.at("core", cx.file, cx.line)))
         }
     };
     let mut dir = SettingsVec::default();

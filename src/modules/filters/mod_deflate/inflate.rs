@@ -1,6 +1,6 @@
 //! The decompressor: for responses that must be changed or whose client cannot read gzip, and for request bodies.
 
-use super::{DeflateDir, DeflateServer};
+use super::{AlterETag, DeflateDir, DeflateServer, alter};
 use crate::engine::BoxFuture;
 use crate::log::Level;
 use crate::request::{Body, Fault, FilterContext, Piece, Request, Source, Status};
@@ -10,11 +10,15 @@ use zlib_rs::{Inflate, InflateFlush, Status as Zlib};
 
 /// The output filter INFLATE.
 pub(super) fn response(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Status> {
-    if r.is_sub() || body.is_empty() {
+    if r.is_sub() || (body.is_empty() && (r.status != Status::OK || r.header_only)) {
         return Ok(body);
     }
     let field = r.headers_out.get("Content-Encoding").or(r.content_encoding.as_ref().map(|coding| coding.as_bstr()));
     let Some(rest) = field.and_then(without_gzip) else { return Ok(body) };
+    if body.is_empty() {
+        r.log(Level::Error, "deflate", format_args!("AH01401: Zlib: Validation bytes not present"));
+        return Err(Status::INTERNAL_SERVER_ERROR);
+    }
     let from_field = r.headers_out.contains("Content-Encoding");
     match (rest.is_empty(), from_field) {
         (true, true) => {
@@ -23,11 +27,12 @@ pub(super) fn response(r: &mut Request, body: Body, _: &FilterContext) -> Result
         (false, true) => r.headers_out.set("Content-Encoding", rest),
         (empty, false) => r.content_encoding = (!empty).then(|| rest.into()),
     }
-    for name in ["Content-Length", "Content-MD5", "Accept-Ranges"] {
+    for name in ["Content-Length", "Content-MD5"] {
         r.headers_out.unset(name);
     }
     r.content_length = None;
-    r.headers_out.unset("ETag");
+    let choice = r.server::<DeflateServer>().etag.unwrap_or(AlterETag::AddSuffix);
+    alter(r, choice, "gunzip");
     Ok(Body::Stream(Box::new(Inflater::new(body, r, u64::MAX))))
 }
 
