@@ -1,7 +1,7 @@
 //! htdbm: makes and changes DBM files of users and passwords. Manual: programs/htdbm.html.
 
 use super::getopt::Words;
-use super::password::{self, LONGEST, Scheme, Unhashed};
+use super::password::{self, BAD_USER, FILE, From, MISMATCH, OVERFLOW, SYNTAX, Scheme};
 use crate::server;
 use crate::server::sdbm::{Access, Sdbm};
 use bstr::{BStr, ByteSlice};
@@ -41,13 +41,6 @@ The SHA algorithm does not use a salt and is less secure than the MD5 algorithm.
 /// Letters of the flags; a colon behind those that take a value.
 pub(super) const FLAGS: &str = "cnmspdBbtvxliC:T:";
 
-/// Exit codes of the manual page.
-const FILE: u8 = 1;
-const SYNTAX: u8 = 2;
-const MISMATCH: u8 = 3;
-const OVERFLOW: u8 = 5;
-const BAD_USER: u8 = 6;
-
 /// Why it ends early: the exit code and what to say.
 type Failure = (u8, String);
 
@@ -59,13 +52,6 @@ enum Task {
     Verify,
     Delete,
     List,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
-    Prompt,
-    CommandLine,
-    StandardInput,
 }
 
 struct Order {
@@ -104,7 +90,7 @@ fn order(words: Words) -> Result<Order, Failure> {
     if let Some(complaint) = words.complaint {
         return Err((SYNTAX, format!("{}: {complaint}\n{USAGE}", words.program)));
     }
-    let (mut tasks, mut from, mut scheme, mut cost) = (Vec::new(), From::Prompt, Scheme::Apr1, 0);
+    let (mut tasks, mut from, mut scheme, mut cost) = (Vec::new(), From::Twice, Scheme::Apr1, 0);
     let (mut format, mut comments) = (None, false);
     for (flag, value) in words.flags {
         match flag {
@@ -123,9 +109,7 @@ fn order(words: Words) -> Result<Order, Failure> {
             b'p' => scheme = Scheme::Plain,
             b'T' => format = Some(value),
             _ => {
-                let number = value.to_str().ok().and_then(|text| text.parse::<i32>().ok()).filter(|cost| *cost > 0);
-                let positive = || (SYNTAX, "Error: argument to -C/-r must be a positive integer\n".to_owned());
-                cost = number.ok_or_else(positive)? as u32;
+                cost = password::cost(&value).map_err(plain)?;
             }
         }
     }
@@ -138,7 +122,7 @@ fn order(words: Words) -> Result<Order, Failure> {
         + usize::from(task != Task::List)
         + usize::from(with_password)
         + usize::from(comments);
-    if words.operands.len() != wanted || (task == Task::List && from != From::Prompt) {
+    if words.operands.len() != wanted || (task == Task::List && from != From::Twice) {
         return Err(usage());
     }
     if cost != 0 && scheme != Scheme::Bcrypt {
@@ -242,33 +226,19 @@ fn list(order: &Order, pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The password, from where the order says.
 fn password(order: &Order) -> Result<Vec<u8>, Failure> {
-    let unread = |error: io::Error| (FILE, format!("Error: Unable to read password: {error}\n"));
-    let password = match order.from {
-        From::CommandLine => order.password.clone(),
-        From::StandardInput => password::whole_input().map_err(unread)?,
-        From::Prompt => {
-            let first = password::ask("New password: ").map_err(unread)?;
-            if first != password::ask("Re-type new password: ").map_err(unread)? {
-                return Err((MISMATCH, "Error: password verification error\n".to_owned()));
-            }
-            first
-        }
-    };
-    if password.len() > LONGEST {
-        return Err((OVERFLOW, format!("Error: password too long (> {LONGEST})\n")));
-    }
-    Ok(password)
+    password::obtain(order.from, &order.password).map_err(plain)
+}
+
+/// A failure as this program words it.
+fn plain((code, text): (u8, String)) -> Failure {
+    (code, format!("Error: {text}\n"))
 }
 
 /// What stands in the database for a user: the hash and the comment.
 fn record(order: &Order) -> Result<Vec<u8>, Failure> {
     let password = password(order)?;
-    let hash = password::hash(order.scheme, &password, order.cost).map_err(|error| match error {
-        Unhashed::Refused(how, why) => (MISMATCH, format!("Error: Unable to encode with {how}: {why}\n")),
-        Unhashed::NoRandom => (FILE, "Error: Unable to generate random bytes\n".to_owned()),
-    })?;
+    let hash = password::hashed(order.scheme, &password, order.cost).map_err(plain)?;
     Ok(match &order.comment {
         Some(comment) => [&hash[..], b":", comment].concat(),
         None => hash,

@@ -1,7 +1,7 @@
 //! htpasswd: makes and changes the password files of basic authentication. Manual: programs/htpasswd.html.
 
 use super::getopt::Words;
-use super::password::{self, LONGEST, Scheme, Unhashed};
+use super::password::{self, BAD_USER, FILE, From, LONGEST, MISMATCH, OVERFLOW, SYNTAX, Scheme};
 use crate::server;
 use bstr::{BStr, ByteSlice};
 use std::fs::OpenOptions;
@@ -40,14 +40,8 @@ The SHA-1 algorithm does not use a salt and is less secure than the MD5 algorith
 /// Letters of the flags; a colon behind those that take a value.
 pub(super) const FLAGS: &str = "cnmspdBbDi25C:r:v";
 
-/// Exit codes of the manual page.
-const FILE: u8 = 1;
-const SYNTAX: u8 = 2;
-const MISMATCH: u8 = 3;
-const OVERFLOW: u8 = 5;
-const BAD_USER: u8 = 6;
+/// Exit code of the manual page that no other program has.
 const INVALID_FILE: u8 = 7;
-const NO_RANDOM: u8 = 8;
 
 /// Why it ends early: the exit code and what to say, behind the program's name. None: nothing more to say.
 type Failure = (u8, Option<String>);
@@ -59,13 +53,6 @@ enum Task {
     Show,
     Verify,
     Delete,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
-    Prompt,
-    CommandLine,
-    StandardInput,
 }
 
 struct Order {
@@ -109,7 +96,7 @@ fn order(words: Words) -> Result<Order, Failure> {
         say(format!("{}: {complaint}\n", words.program));
         return Err(usage());
     }
-    let (mut tasks, mut from, mut scheme, mut cost) = (Vec::new(), From::Prompt, Scheme::Apr1, 0);
+    let (mut tasks, mut from, mut scheme, mut cost) = (Vec::new(), From::Twice, Scheme::Apr1, 0);
     for (flag, value) in &words.flags {
         match flag {
             b'c' => tasks.push(Task::Create),
@@ -126,9 +113,7 @@ fn order(words: Words) -> Result<Order, Failure> {
             b's' => scheme = Scheme::Sha1,
             b'p' => scheme = Scheme::Plain,
             _ => {
-                let number = value.to_str().ok().and_then(|text| text.parse::<i32>().ok()).filter(|cost| *cost > 0);
-                let positive = || (SYNTAX, Some("argument to -C/-r must be a positive integer".to_owned()));
-                cost = number.ok_or_else(positive)? as u32;
+                cost = password::cost(value).map_err(|(code, text)| (code, Some(text)))?;
             }
         }
     }
@@ -230,34 +215,15 @@ fn is_comment(line: &[u8]) -> bool {
     line.trim_ascii_start().starts_with(b"#")
 }
 
-/// The password, from where the order says.
 fn password(order: &Order) -> Result<Vec<u8>, Failure> {
-    let unread = |error: io::Error| (FILE, Some(format!("Unable to read password: {error}")));
-    let password = match order.from {
-        From::CommandLine => order.password.clone(),
-        From::StandardInput => password::whole_input().map_err(unread)?,
-        From::Prompt if order.task == Task::Verify => password::ask("Enter password: ").map_err(unread)?,
-        From::Prompt => {
-            let first = password::ask("New password: ").map_err(unread)?;
-            if first != password::ask("Re-type new password: ").map_err(unread)? {
-                return Err((MISMATCH, Some("password verification error".to_owned())));
-            }
-            first
-        }
-    };
-    if password.len() > LONGEST {
-        return Err((OVERFLOW, Some(format!("password too long (> {LONGEST})"))));
-    }
-    Ok(password)
+    let from = if order.task == Task::Verify && order.from == From::Twice { From::Once } else { order.from };
+    password::obtain(from, &order.password).map_err(|(code, text)| (code, Some(text)))
 }
 
 /// The line that holds user and hash.
 fn record(order: &Order) -> Result<Vec<u8>, Failure> {
     let password = password(order)?;
-    let hash = password::hash(order.scheme, &password, order.cost).map_err(|error| match error {
-        Unhashed::Refused(how, why) => (MISMATCH, Some(format!("Unable to encode with {how}: {why}"))),
-        Unhashed::NoRandom => (NO_RANDOM, Some("Unable to generate random bytes".to_owned())),
-    })?;
+    let hash = password::hashed(order.scheme, &password, order.cost).map_err(|(code, text)| (code, Some(text)))?;
     if order.scheme == Scheme::Crypt && password.len() > 8 {
         say("Warning: Password truncated to 8 characters by CRYPT algorithm.\n");
     }

@@ -45,13 +45,67 @@ fn line(from: &mut impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// All of standard input, as far as a password goes, without line breaks at its end.
-pub(super) fn whole_input() -> io::Result<Vec<u8>> {
+fn whole_input() -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     io::stdin().take(LONGEST as u64 + 2).read_to_end(&mut text)?;
     while text.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
         text.pop();
     }
     Ok(text)
+}
+
+/// Exit codes that the programs share.
+pub(super) const FILE: u8 = 1;
+pub(super) const SYNTAX: u8 = 2;
+pub(super) const MISMATCH: u8 = 3;
+pub(super) const OVERFLOW: u8 = 5;
+pub(super) const BAD_USER: u8 = 6;
+pub(super) const NO_RANDOM: u8 = 8;
+
+/// Where a password comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// Asked for twice.
+    Twice,
+    /// Asked for once.
+    Once,
+    CommandLine,
+    StandardInput,
+}
+
+/// A password from there; `given` is the command line's. What is wrong comes with the exit code.
+pub(super) fn obtain(from: From, given: &[u8]) -> Result<Vec<u8>, (u8, String)> {
+    let unread = |error: io::Error| (FILE, format!("Unable to read password: {error}"));
+    let password = match from {
+        From::CommandLine => given.to_vec(),
+        From::StandardInput => whole_input().map_err(unread)?,
+        From::Once => ask("Enter password: ").map_err(unread)?,
+        From::Twice => {
+            let first = ask("New password: ").map_err(unread)?;
+            if first != ask("Re-type new password: ").map_err(unread)? {
+                return Err((MISMATCH, "password verification error".to_owned()));
+            }
+            first
+        }
+    };
+    if password.len() > LONGEST {
+        return Err((OVERFLOW, format!("password too long (> {LONGEST})")));
+    }
+    Ok(password)
+}
+
+/// The number behind -C or -r.
+pub(super) fn cost(value: &[u8]) -> Result<u32, (u8, String)> {
+    let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<i32>().ok()).filter(|cost| *cost > 0);
+    number.map(|cost| cost as u32).ok_or_else(|| (SYNTAX, "argument to -C/-r must be a positive integer".to_owned()))
+}
+
+/// [`hash`], what is wrong with the exit code.
+pub(super) fn hashed(scheme: Scheme, password: &[u8], cost: u32) -> Result<Vec<u8>, (u8, String)> {
+    hash(scheme, password, cost).map_err(|error| match error {
+        Unhashed::Refused(how, why) => (MISMATCH, format!("Unable to encode with {how}: {why}")),
+        Unhashed::NoRandom => (NO_RANDOM, "Unable to generate random bytes".to_owned()),
+    })
 }
 
 /// How a password is stored.
@@ -77,14 +131,14 @@ pub(super) fn salt(count: usize) -> io::Result<Vec<u8>> {
 }
 
 /// What went wrong with a hash.
-pub(super) enum Unhashed {
+enum Unhashed {
     /// The algorithm and the system's words for it.
     Refused(&'static str, String),
     NoRandom,
 }
 
 /// Hashes a password; `cost` is bcrypt's cost or the rounds of SHA-256 and SHA-512, 0 for the usual.
-pub(super) fn hash(scheme: Scheme, password: &[u8], cost: u32) -> Result<Vec<u8>, Unhashed> {
+fn hash(scheme: Scheme, password: &[u8], cost: u32) -> Result<Vec<u8>, Unhashed> {
     let salt = |count| salt(count).map_err(|_| Unhashed::NoRandom);
     // libcrypt says no by a result that no password can have.
     let crypt = |setting: Vec<u8>| Ok(crate::sys::crypt::crypt(password, &setting).unwrap_or_else(|| b"*0".to_vec()));
