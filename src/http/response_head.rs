@@ -2,9 +2,10 @@
 
 use super::head::is_token;
 use crate::config::{CoreServer, Server, identity};
+use crate::log::{Level, raw};
 use crate::request::{Request, Status, Table, Version};
 use crate::server::{date, mpm};
-use bstr::{BStr, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
@@ -133,7 +134,7 @@ pub fn write(r: &mut Request, out: &mut Vec<u8>, close: bool, late: bool) -> Del
     } else {
         stamp(r.time, out);
     }
-    let breaks = r.headers_out.may_break_lines();
+    let breaks = r.headers_out.may_hold_controls();
     for (name, line) in r.headers_out.lines() {
         let first = match name.len() {
             4 => name.eq_ignore_ascii_case(b"Date"),
@@ -151,6 +152,42 @@ pub fn write(r: &mut Request, out: &mut Vec<u8>, close: bool, late: bool) -> Del
     }
     out.extend_from_slice(b"\r\n");
     delimiting
+}
+
+/// Whether all fields are fit to be sent. What is not is logged and taken out.
+pub fn check(r: &mut Request) -> bool {
+    let suspect = [&r.headers_out, &r.err_headers_out].into_iter().any(|table| table.may_hold_controls());
+    if !suspect {
+        return true;
+    }
+    let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+    let unfit = |(name, value): &(&BStr, &BStr)| name.iter().chain(value.iter()).any(control);
+    let mut bad: Vec<(BString, BString)> = Vec::new();
+    for table in [&r.headers_out, &r.err_headers_out] {
+        bad.extend(table.iter().filter(unfit).map(|(name, value)| (name.into(), value.into())));
+    }
+    if let Some((name, value)) = bad.first() {
+        let text = format_args!(
+            "AH02430: Response header '{}' value of '{}' contains invalid characters, aborting request",
+            raw(name),
+            raw(value)
+        );
+        r.log(Level::Error, "http", text);
+    }
+    for (name, _) in &bad {
+        r.headers_out.unset(name);
+        r.err_headers_out.unset(name);
+    }
+    bad.is_empty()
+}
+
+/// A head of nothing but what every response has.
+pub fn bare(r: &Request, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    status(r, out);
+    out.extend_from_slice(b"\r\n");
+    stamp(r.time, out);
+    out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
 }
 
 /// Date and Server, which are the same for a second.

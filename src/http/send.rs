@@ -180,6 +180,9 @@ pub async fn respond(r: &mut Request, stream: &Stream, manner: Manner) -> bool {
 }
 
 async fn run(r: &mut Request, out: &mut Outgoing<'_>, manner: Manner) -> io::Result<bool> {
+    if !r.simple && !response_head::check(r) {
+        return unfit(r, out, manner).await;
+    }
     let mut body = std::mem::take(&mut r.body_out);
     let bodiless = r.header_only || matches!(r.status, Status::NO_CONTENT | Status::NOT_MODIFIED);
     announce_length(r, &body, manner);
@@ -193,6 +196,25 @@ async fn run(r: &mut Request, out: &mut Outgoing<'_>, manner: Manner) -> io::Res
     let delimiting = head(r, out, manner);
     let whole = pieces(r, out, &mut body, delimiting.chunked).await;
     finish(r, out, delimiting, whole).await
+}
+
+/// A field cannot be sent: the error page takes the response's place; where the page has such a field too, an empty head.
+/// What was to be sent counts in the log.
+async fn unfit(r: &mut Request, out: &mut Outgoing<'_>, manner: Manner) -> io::Result<bool> {
+    let lost = if r.header_only { 0 } else { r.body_out.length().unwrap_or(0) };
+    r.headers_out.clear();
+    r.err_headers_out.clear();
+    let sent = if manner.late {
+        r.keep_alive = Some(false);
+        response_head::bare(r, &mut out.own);
+        out.flush().await.map(|()| false)
+    } else {
+        r.status = Status::OK;
+        crate::server::die(r, Status::INTERNAL_SERVER_ERROR).await;
+        Box::pin(run(r, out, Manner { late: true, ..manner })).await
+    };
+    r.bytes_sent += lost;
+    sent
 }
 
 /// Content-Length, where the length is known and Apache would tell it.

@@ -116,10 +116,10 @@ impl Table {
             (self.name(entry), self.bytes.get(from..to).unwrap_or_default())
         })
     }
-    /// Whether any name or value, one that was replaced included, may hold a line break or NUL. A tab looks like one.
-    pub fn may_break_lines(&self) -> bool {
+    /// Whether any name or value, one that was replaced included, may hold a control character. A tab looks like one.
+    pub fn may_hold_controls(&self) -> bool {
         // Counted without branches in octets, so that many are looked at at once; each entry has its own line break.
-        let low = |part: &[u8]| part.iter().fold(0u8, |count, byte| count + u8::from(*byte < 14));
+        let low = |part: &[u8]| part.iter().fold(0u8, |count, byte| count + u8::from(*byte < 32 || *byte == 127));
         self.bytes.chunks(255).map(|part| usize::from(low(part))).sum::<usize>() != 2 * self.stored
     }
     /// Appends an entry, whatever stands already.
@@ -266,11 +266,11 @@ mod tests {
         table.merge("B", "4");
         let lines: Vec<_> = table.lines().map(|(name, line)| (name.to_owned(), line.to_vec())).collect();
         assert_eq!(lines, [("a".into(), b"a: 3\r\n".to_vec()), ("b".into(), b"b: 2, 4\r\n".to_vec())]);
-        assert!(!table.may_break_lines());
+        assert!(!table.may_hold_controls());
         for value in ["x\ny", "x\r", "\0"] {
             let mut table = table.clone();
             table.add("C", value);
-            assert!(table.may_break_lines(), "{value:?}");
+            assert!(table.may_hold_controls(), "{value:?}");
         }
     }
 

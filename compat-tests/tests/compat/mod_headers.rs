@@ -236,3 +236,28 @@ fn errors() {
         "Header setifempty X",
     ]);
 }
+
+#[test]
+fn control_characters() {
+    let mut text = String::from("Header always set Kept x\n");
+    for (name, escape) in [
+        ("one", "%01"),
+        ("feed", "%0a"),
+        ("return", "%0d"),
+        ("tab", "%09"),
+        ("delete", "%7f"),
+        ("high", "%ff"),
+        ("nul", "%00"),
+    ] {
+        text += &format!("<Location /{name}>\nHeader set X \"expr=%{{unescape:a{escape}b}}\"\n</Location>\n");
+        text +=
+            &format!("<Location /always-{name}>\nHeader always set X \"expr=%{{unescape:a{escape}b}}\"\n</Location>\n");
+    }
+    let mut group = group("Header control characters").and_modules("headers").conf(&text);
+    for name in ["one", "feed", "return", "tab", "delete", "high", "nul"] {
+        for prefix in ["", "always-"] {
+            group = group.file(&format!("htdocs/{prefix}{name}/a.txt"), "a\n").get(&format!("/{prefix}{name}/a.txt"));
+        }
+    }
+    group.ask("HEAD", "/one/a.txt", "").check();
+}
