@@ -347,7 +347,8 @@ impl Group {
         all
     }
 
-    /// Output, exit code and logs of a server that has stopped.
+    /// Output, exit code and logs of a server that has stopped. A request is logged once its answer is out, so lines of different
+    /// connections come in any order from children that run side by side: they are compared sorted.
     fn after(&self, side: &Side, ended: &Ended) -> Vec<Seen> {
         let mut seen = vec![outcome("the server's own output and end".into(), ended, &side.names)];
         let mut logs = vec!["logs/access.log".to_owned(), "logs/error.log".to_owned()];
@@ -357,6 +358,9 @@ impl Group {
                 .map_or_else(|e| format!("[{:?}]\n", e.kind()).into_bytes(), |b| normal::text(&b, &side.names));
             if self.sizes_vary && log.ends_with("access.log") {
                 result = normal::LOG_SIZES.apply(&result);
+            }
+            if self.cases.len() > 1 && !log.ends_with("error.log") {
+                result = normal::sorted_lines(&result);
             }
             seen.push(Seen { what: log, result });
         }

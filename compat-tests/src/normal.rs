@@ -187,6 +187,13 @@ pub fn connection(bytes: &[u8], names: &Names) -> Vec<u8> {
     text(&out, names)
 }
 
+/// `log-order`: the lines of a log in an order that chance has no part in.
+pub fn sorted_lines(text: &[u8]) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = text.split_inclusive(|b| *b == b'\n').collect();
+    lines.sort_unstable();
+    lines.concat()
+}
+
 /// `mutex-order`: the `Mutex` lines of DUMP_RUN_CFG come in the order of a hash table, too.
 fn sorted_mutexes(text: &[u8]) -> Vec<u8> {
     if !text.starts_with(b"Mutex ") && !text.windows(7).any(|w| w == b"\nMutex ") {
