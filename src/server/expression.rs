@@ -3,7 +3,7 @@
 use super::escape::{self, Slashes};
 use super::{Want, remote_host, server_name, server_port};
 use crate::config::{
-    Comparison, CoreServer, Expression, Function, Piece, Root, Test, Text, Unary, Variable, fnmatch, identity,
+    Comparison, CoreServer, Expression, Function, Piece, Root, Test, Text, Unary, Variable, atoi, fnmatch, identity,
 };
 use crate::engine;
 use crate::log::clock::{self, Civil};
@@ -140,7 +140,7 @@ impl<'e> Evaluation<'e> {
                 fnmatch::matches(&pattern, &text, if *path { fnmatch::PATHNAME } else { 0 })
             }
             Test::Integer(comparison, left, right) => {
-                let (left, right) = (integer(&self.text(left)?), integer(&self.text(right)?));
+                let (left, right) = (atoi(&self.text(left)?), atoi(&self.text(right)?));
                 compare(*comparison, left.cmp(&right))
             }
             Test::Text(comparison, left, right) => {
@@ -414,20 +414,6 @@ fn ldap(out: &mut BString, text: &[u8]) {
             _ => out.push(byte),
         }
     }
-}
-
-/// As `strtoll`: leading spaces, a sign, digits; what follows is ignored, what is too large is the limit.
-fn integer(text: &[u8]) -> i64 {
-    let text = text.trim_ascii_start();
-    let (negative, digits) = match text.split_first() {
-        Some((b'-', rest)) => (true, rest),
-        Some((b'+', rest)) => (false, rest),
-        _ => (false, text),
-    };
-    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
-    let sum = digits.fold(0i128, |sum, digit| (sum * 10 + i128::from(digit - b'0')).min(1 << 64));
-    let value = if negative { -sum } else { sum };
-    value.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
 
 fn compare(comparison: Comparison, order: std::cmp::Ordering) -> bool {

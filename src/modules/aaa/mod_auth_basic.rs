@@ -3,7 +3,7 @@
 //! Hooks: `check_user_id`, middle, asks the providers (off the event loop: hashes are slow by design); `fixups`, last,
 //! writes AuthBasicFake's header. Offers the scheme `basic`. Manual: mod/mod_auth_basic.html.
 
-use super::mod_authn_core::find_provider;
+use super::mod_authn_core::Chosen;
 use crate::config::*;
 use crate::engine;
 use crate::log::Level;
@@ -66,13 +66,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-#[derive(Clone)]
-struct Chosen {
-    name: BString,
-    provider: &'static dyn AuthnProvider,
-    alias: Option<Arc<SettingsVec>>,
-}
-
 /// Per-directory settings.
 #[derive(Clone, Default)]
 pub struct BasicDir {
@@ -96,11 +89,10 @@ impl Settings for BasicDir {
 }
 
 fn provider(cx: &mut Cx<'_>, written: &BStr) -> Outcome {
-    let name = BString::from(written.to_ascii_lowercase());
-    let Some((provider, alias)) = find_provider(cx, &name) else {
+    let Some(chosen) = Chosen::find(cx, written.to_ascii_lowercase().into()) else {
         return Err(format!("Unknown Authn provider: {written}").into());
     };
-    cx.dir::<BasicDir>().providers.get_or_insert_default().push(Chosen { name, provider, alias });
+    cx.dir::<BasicDir>().providers.get_or_insert_default().push(chosen);
     Ok(())
 }
 
@@ -215,9 +207,9 @@ fn ask(r: &mut Request, dir: &BasicDir, user: &BStr, password: &BStr) -> Authn {
     let default;
     let providers = match &dir.providers {
         Some(providers) => providers.as_slice(),
-        None => match r.configuration.providers.find::<dyn AuthnProvider>(b"file") {
-            Some(provider) => {
-                default = [Chosen { name: "file".into(), provider, alias: None }];
+        None => match Chosen::usual(r) {
+            Some(chosen) => {
+                default = [chosen];
                 &default
             }
             None => {
@@ -228,18 +220,10 @@ fn ask(r: &mut Request, dir: &BasicDir, user: &BStr, password: &BStr) -> Authn {
     };
     let mut result = Authn::GeneralError;
     for chosen in providers {
-        r.notes.set("authn_provider_name", &chosen.name);
-        let before = chosen.alias.as_ref().map(|settings| {
-            let merged = r.dir.settings.merged(settings, &r.configuration.kinds);
-            std::mem::replace(&mut r.dir, Arc::new(Merged::new(merged, u64::MAX)))
+        result = chosen.ask(r, |r, provider| match dir.digest {
+            Some(true) => by_digest(r, provider, user, password),
+            _ => provider.check_password(r, user, password),
         });
-        result = match dir.digest {
-            Some(true) => by_digest(r, chosen.provider, user, password),
-            _ => chosen.provider.check_password(r, user, password),
-        };
-        if let Some(before) = before {
-            r.dir = before;
-        }
         if result != Authn::UserNotFound {
             break;
         }

@@ -144,15 +144,45 @@ fn provider_alias(cx: &mut Cx<'_>, opener: &BStr) -> Outcome {
     Ok(())
 }
 
-/// A provider by its own or an alias name: the provider and the alias's settings.
-pub(super) fn find_provider(
-    cx: &mut Cx<'_>,
-    name: &[u8],
-) -> Option<(&'static dyn AuthnProvider, Option<Arc<SettingsVec>>)> {
-    if let Some(alias) = cx.process.shared::<AuthnAliases>().0.get(name.as_bstr()) {
-        return Some((alias.provider, Some(alias.settings.clone())));
+/// A provider that a directive chose, by its own name or an alias.
+#[derive(Clone)]
+pub(super) struct Chosen {
+    name: BString,
+    provider: &'static dyn AuthnProvider,
+    /// The settings of the alias.
+    alias: Option<Arc<SettingsVec>>,
+}
+
+impl Chosen {
+    pub(super) fn find(cx: &mut Cx<'_>, name: BString) -> Option<Chosen> {
+        if let Some(alias) = cx.process.shared::<AuthnAliases>().0.get(&name) {
+            let (provider, alias) = (alias.provider, Some(alias.settings.clone()));
+            return Some(Chosen { name, provider, alias });
+        }
+        let provider = cx.provider::<dyn AuthnProvider>(&name)?;
+        Some(Chosen { name, provider, alias: None })
     }
-    cx.provider::<dyn AuthnProvider>(name).map(|provider| (provider, None))
+    /// The provider that answers where none was chosen: files.
+    pub(super) fn usual(r: &Request) -> Option<Chosen> {
+        let provider = r.configuration.providers.find::<dyn AuthnProvider>(b"file")?;
+        Some(Chosen { name: "file".into(), provider, alias: None })
+    }
+    pub(super) fn knows_realms(&self) -> bool {
+        self.provider.knows_realms()
+    }
+    /// Asks the provider something, under the settings of the alias.
+    pub(super) fn ask<T>(&self, r: &mut Request, ask: impl FnOnce(&mut Request, &'static dyn AuthnProvider) -> T) -> T {
+        r.notes.set("authn_provider_name", &self.name);
+        let before = self.alias.as_ref().map(|settings| {
+            let merged = r.dir.settings.merged(settings, &r.configuration.kinds);
+            std::mem::replace(&mut r.dir, Arc::new(Merged::new(merged, u64::MAX)))
+        });
+        let answer = ask(r, self.provider);
+        if let Some(before) = before {
+            r.dir = before;
+        }
+        answer
+    }
 }
 
 fn hooks(on: &mut Hooks) {

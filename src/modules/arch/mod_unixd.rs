@@ -23,7 +23,7 @@ const DIRECTIVES: &[Directive] = &[
     take1("Group", GLOBAL, NO_OVERRIDE, group, "Effective group id for this server"),
     take1("ChrootDir", GLOBAL, NO_OVERRIDE, chroot, "The directory to chroot(2) into"),
     flag("Suexec", GLOBAL, NO_OVERRIDE, suexec, "Enable or disable suEXEC support")
-        .ignored("no module of this build runs scripts; the reports say what is set"),
+        .ignored("scripts run as the server's own user: there is no mod_suexec; the reports say what is set"),
 ];
 
 /// Where Debian has the suEXEC wrapper.

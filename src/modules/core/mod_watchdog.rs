@@ -23,7 +23,7 @@ const DIRECTIVES: &[Directive] =
 const MINIMUM: i64 = 100_000;
 
 fn interval(_: &mut Cx<'_>, word: Word<'_>) -> Outcome {
-    let Some(value) = super::core::duration(word, b"s") else {
+    let Some(value) = crate::config::duration(word, b"s") else {
         return Err("Unparse-able WatchdogInterval setting".into());
     };
     if value < MINIMUM {

@@ -3,8 +3,8 @@
 //! Manual: mod/core.html (KeepAlive, KeepAliveTimeout, MaxKeepAliveRequests).
 
 use crate::config::*;
+use crate::config::{atoi, duration};
 use crate::module::{Linked, Module};
-use crate::modules::core::core::{atoi, duration};
 use std::time::Duration;
 
 pub static MODULE: Module = Module {

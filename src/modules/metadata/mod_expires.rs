@@ -97,18 +97,6 @@ fn default(cx: &mut Cx<'_>, text: &BStr) -> Outcome {
 }
 
 /// The number that a text begins with, 0 where it begins with none.
-fn number(text: &[u8]) -> i64 {
-    let text = text.trim_ascii_start();
-    let (negative, digits) = match text.split_first() {
-        Some((b'-', rest)) => (true, rest),
-        Some((b'+', rest)) => (false, rest),
-        _ => (false, text),
-    };
-    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
-    let value = digits.fold(0i64, |sum, digit| sum.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
-    if negative { -value } else { value }
-}
-
 fn begins(word: &[u8], text: &[u8]) -> bool {
     word.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
 }
@@ -116,8 +104,8 @@ fn begins(word: &[u8], text: &[u8]) -> bool {
 /// `A3600`, or `access plus 1 hour`. Words are told by their first letters alone.
 fn code(text: &BStr) -> Result<Code, String> {
     match text.split_first() {
-        Some((b'A', rest)) => return Ok(Code { base: Base::Access, seconds: number(rest) }),
-        Some((b'M', rest)) => return Ok(Code { base: Base::Modification, seconds: number(rest) }),
+        Some((b'A', rest)) => return Ok(Code { base: Base::Access, seconds: atoi(rest) }),
+        Some((b'M', rest)) => return Ok(Code { base: Base::Modification, seconds: atoi(rest) }),
         _ => {}
     }
     let (word, mut rest) = next_word(text);
@@ -138,7 +126,7 @@ fn code(text: &BStr) -> Result<Code, String> {
         if !word.first().is_some_and(u8::is_ascii_digit) {
             return Err(format!("bad expires code, numeric value expected <num> '{word}'"));
         }
-        let count = number(&word);
+        let count = atoi(&word);
         (word, rest) = next_word(rest);
         if word.is_empty() {
             return Err("bad expires code, missing <type>".into());

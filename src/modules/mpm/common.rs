@@ -3,8 +3,8 @@
 //! Manual: mod/mpm_common.html.
 
 use crate::config::*;
+use crate::config::{atoi, whole_number};
 use crate::log::Level;
-use crate::modules::core::core::{atoi, whole_number};
 use bstr::{BString, ByteSlice};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;

@@ -9,17 +9,16 @@ mod clients;
 mod credentials;
 mod nonce;
 
-use super::mod_authn_core::find_provider;
+use super::mod_authn_core::Chosen;
 use crate::config::*;
 use crate::engine;
 use crate::log::Level;
-use crate::module::{Answer, Authn, AuthnProvider, Challenge, Hooks, LAST, Linked, MIDDLE, Module};
+use crate::module::{Answer, Authn, Challenge, Hooks, LAST, Linked, MIDDLE, Module};
 use crate::request::{Request, Status};
 use crate::server;
 use bstr::{BStr, BString, ByteSlice};
 use credentials::Credentials;
 use md5::{Digest, Md5};
-use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 pub static MODULE: Module = Module {
@@ -68,13 +67,6 @@ const DIRECTIVES: &[Directive] = &[
     ),
 ];
 
-#[derive(Clone)]
-struct Chosen {
-    name: BString,
-    provider: &'static dyn AuthnProvider,
-    alias: Option<Arc<SettingsVec>>,
-}
-
 /// Per-directory settings.
 #[derive(Clone, Default)]
 pub struct DigestDir {
@@ -108,14 +100,13 @@ impl DigestDir {
 }
 
 fn provider(cx: &mut Cx<'_>, name: &BStr) -> Outcome {
-    let name = BString::from(name);
-    let Some((provider, alias)) = find_provider(cx, &name) else {
+    let Some(chosen) = Chosen::find(cx, name.into()) else {
         return Err(format!("Unknown Authn provider: {name}").into());
     };
-    if !provider.knows_realms() {
+    if !chosen.knows_realms() {
         return Err(format!("The '{name}' Authn provider doesn't support Digest Authentication").into());
     }
-    cx.dir::<DigestDir>().providers.get_or_insert_default().push(Chosen { name, provider, alias });
+    cx.dir::<DigestDir>().providers.get_or_insert_default().push(chosen);
     Ok(())
 }
 
@@ -392,9 +383,9 @@ fn stored_hash(r: &mut Request, dir: &DigestDir, user: &BStr, realm: &BStr) -> R
     let default;
     let providers = match &dir.providers {
         Some(providers) => providers.as_slice(),
-        None => match r.configuration.providers.find::<dyn AuthnProvider>(b"file") {
-            Some(provider) => {
-                default = [Chosen { name: "file".into(), provider, alias: None }];
+        None => match Chosen::usual(r) {
+            Some(chosen) => {
+                default = [chosen];
                 &default
             }
             None => {
@@ -405,15 +396,8 @@ fn stored_hash(r: &mut Request, dir: &DigestDir, user: &BStr, realm: &BStr) -> R
     };
     let mut result = Err(Authn::GeneralError);
     for chosen in providers {
-        r.notes.set("authn_provider_name", &chosen.name);
-        let before = chosen.alias.as_ref().map(|settings| {
-            let merged = r.dir.settings.merged(settings, &r.configuration.kinds);
-            std::mem::replace(&mut r.dir, Arc::new(Merged::new(merged, u64::MAX)))
-        });
-        result = chosen.provider.realm_hash(r, user, realm).unwrap_or(Err(Authn::GeneralError));
-        if let Some(before) = before {
-            r.dir = before;
-        }
+        let hash = chosen.ask(r, |r, provider| provider.realm_hash(r, user, realm));
+        result = hash.unwrap_or(Err(Authn::GeneralError));
         if !matches!(result, Err(Authn::UserNotFound)) {
             break;
         }

@@ -172,7 +172,7 @@ fn error(_: &mut Cx<'_>, text: Word<'_>) -> Outcome {
 
 fn error_document(cx: &mut Cx<'_>, code: Word<'_>, text: Word<'_>) -> Outcome {
     // Any status that has a reason phrase may have a document, 200 too (`Redirect 200 /` answers with it).
-    let status = u16::try_from(super::atoi(code) as i32).unwrap_or_default();
+    let status = u16::try_from(atoi(code) as i32).unwrap_or_default();
     if Status(status).line().is_none() {
         return Err(Complaint::Text([b"Unsupported HTTP response code ", code.as_bytes()].concat().into()));
     }
@@ -384,7 +384,7 @@ fn ranges(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
         word if is(word, "default") => RANGES_DEFAULT,
         word if is(word, "unlimited") => RANGES_UNLIMITED,
         word if is(word, "none") => RANGES_NONE,
-        word => match super::atoi(word) {
+        word => match atoi(word) {
             value if value > 0 => value,
             _ => {
                 return Err(format!(

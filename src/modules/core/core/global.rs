@@ -1,6 +1,6 @@
 //! Settings of the whole process that core.c owns: PidFile, Mutex, ServerTokens, methods, regex options.
 
-use super::atoi;
+use crate::config::atoi;
 use crate::config::*;
 use crate::request::MethodNumber;
 use crate::sys::regex::{self, Flags};

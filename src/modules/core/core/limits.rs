@@ -1,7 +1,7 @@
 //! Limits of requests and of child processes.
 
-use super::{atoi, whole_number};
 use crate::config::*;
+use crate::config::{atoi, whole_number};
 use crate::log::Level;
 use bstr::BStr;
 

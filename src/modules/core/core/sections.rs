@@ -242,7 +242,7 @@ fn addresses(cx: &mut Cx<'_>, word: &BStr) -> Result<Vec<HostAddress>, Complaint
     let (host, port) = split_port(word).ok_or_else(invalid)?;
     let port = match port {
         None | Some(b"*") => 0,
-        Some(digits) => super::whole_number(digits)
+        Some(digits) => whole_number(digits)
             .and_then(|port| u16::try_from(port).ok())
             .filter(|port| *port > 0)
             .ok_or_else(invalid)?,

@@ -1,6 +1,6 @@
 //! Settings of a server: its name, its documents, its logs, the protocol it speaks.
 
-use super::whole_number;
+use crate::config::whole_number;
 use crate::config::*;
 use crate::log::{ErrorFormat, Level};
 use bstr::{BString, ByteSlice};
@@ -159,7 +159,7 @@ fn error_log_format(cx: &mut Cx<'_>, first: Word<'_>, second: Option<Word<'_>>) 
 }
 
 fn timeout(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
-    let seconds = super::atoi(word);
+    let seconds = atoi(word);
     cx.server.timeout = Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()));
     Ok(())
 }

@@ -10,10 +10,10 @@ mod log;
 mod running;
 
 use crate::config::*;
+use crate::config::{atoi, duration};
 use crate::engine::{self, BoxFuture};
 use crate::log::{Level, raw};
 use crate::module::{Answer, Hooks, Linked, MIDDLE, Module, Phase, declined};
-use crate::modules::core::core::{atoi, duration};
 use crate::request::{Body, Fault, FileKind, Method, Piece, Request, Source, Status};
 use crate::server::cgi::{self, HeadLine, ScriptHead};
 use crate::server::{self, allowed_options};

@@ -2,12 +2,14 @@
 
 use super::rules::{Cond, Order, Rule, RuleSet, Test, option};
 use super::{FORCED_HANDLER, FORCED_TYPE, ReallyLast, Reduced, trace, vary};
+use crate::config::atoi;
 use crate::log::clock::{self, Civil};
 use crate::log::{Level, raw};
 use crate::request::{FileKind, Request, Status};
 use crate::server::{self, escape};
 use crate::sys::regex::Captures;
 use bstr::{BStr, BString, ByteSlice};
+use std::borrow::Cow;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
@@ -27,7 +29,7 @@ impl Groups {
 /// What rules know while they run.
 #[derive(Default)]
 pub struct State {
-    pub directory: Option<BString>,
+    pub directory: Option<Arc<BString>>,
     pub rule: Groups,
     pub cond: Groups,
     /// Request fields that the current condition looked at.
@@ -59,7 +61,7 @@ enum Matched {
 
 /// Applies all rules to the request's file name; None where nothing changed.
 pub async fn list(r: &mut Request, set: &RuleSet, directory: Option<&BString>) -> Option<Outcome> {
-    let mut state = State { directory: directory.cloned(), ..State::default() };
+    let mut state = State { directory: directory.cloned().map(Arc::new), ..State::default() };
     let mut outcome: Option<Outcome> = None;
     let mut last: Option<Arc<Rule>> = None;
     let (mut at, mut rounds) = (0, 0);
@@ -139,19 +141,22 @@ async fn apply(
     fields: &mut Vec<BString>,
 ) -> Matched {
     let directory = state.directory.clone();
-    let place = directory.as_ref();
-    let mut subject = r.filename.clone();
+    let place = directory.as_deref();
+    let mut subject = Cow::Borrowed(r.filename.as_slice());
     if let Some(path) = place {
         if !r.path_info.is_empty() {
-            let whole = BString::from([subject.as_slice(), r.path_info.as_slice()].concat());
+            let whole = [&subject, r.path_info.as_slice()].concat();
             let text = format_args!("add path info postfix: {} -> {}", raw(&subject), raw(&whole));
             trace(r, Level::Trace3, place, text);
-            subject = whole;
+            subject = Cow::Owned(whole);
         }
-        if let Some(rest) = subject.strip_prefix(path.as_slice()).map(BString::from) {
-            let text = format_args!("strip per-dir prefix: {} -> {}", raw(&subject), raw(&rest));
+        if let Some(rest) = subject.strip_prefix(path.as_slice()) {
+            let text = format_args!("strip per-dir prefix: {} -> {}", raw(&subject), raw(rest));
             trace(r, Level::Trace3, place, text);
-            subject = rest;
+            subject = match subject {
+                Cow::Borrowed(whole) => Cow::Borrowed(whole.get(path.len()..).unwrap_or_default()),
+                Cow::Owned(_) => Cow::Owned(rest.to_vec()),
+            };
         }
     }
     trace(r, Level::Trace3, place, format_args!("applying pattern '{}' to uri '{}'", rule.pattern, raw(&subject)));
@@ -159,6 +164,7 @@ async fn apply(
     if captures.is_some() == rule.negated {
         return Matched::No;
     }
+    let subject = BString::from(subject.into_owned());
     state.cond = Groups::default();
     state.rule = match captures {
         Some(captures) => Groups { subject: subject.clone(), captures },
@@ -321,7 +327,7 @@ fn reduce(r: &mut Request, place: Option<&BString>, set: &RuleSet) {
     };
     let (host, path) = rest.split_at(rest.find_byte(b'/').unwrap_or(rest.len()));
     let (host, port) = match host.split_once_str(":") {
-        Some((host, port)) => (host, u16::try_from(number(port)).unwrap_or(0)),
+        Some((host, port)) => (host, u16::try_from(atoi(port)).unwrap_or(0)),
         None => (host, if scheme == "https" { 443 } else { 80 }),
     };
     if !server::vhost::is_own_host(r, host, port) {
@@ -374,7 +380,7 @@ async fn condition(r: &mut Request, cond: &Cond, state: &mut State) -> bool {
                 Ok(holds) => holds,
                 Err(error) => {
                     let text = format_args!("RewriteCond: expr='{}' evaluation failed: {error}", cond.pattern);
-                    trace(r, Level::Trace1, state.directory.as_ref(), text);
+                    trace(r, Level::Trace1, state.directory.as_deref(), text);
                     return false;
                 }
             }
@@ -404,7 +410,7 @@ async fn condition(r: &mut Request, cond: &Cond, state: &mut State) -> bool {
                 }
                 Test::Number(order, other) => {
                     let other = other.expand(r, state, None, &mut ignored).await;
-                    order.holds(number(&input).cmp(&number(&other)))
+                    order.holds(atoi(&input).cmp(&atoi(&other)))
                 }
                 Test::File => stat(&input).is_some_and(|info| info.kind == FileKind::File),
                 Test::NotEmpty => stat(&input).is_some_and(|info| info.kind == FileKind::File && info.size > 0),
@@ -418,7 +424,7 @@ async fn condition(r: &mut Request, cond: &Cond, state: &mut State) -> bool {
                     let sub = server::lookup_uri(r, &input).await;
                     let text =
                         format_args!("RewriteCond URI (-U check: path={} -> status={}", raw(&input), sub.status.0);
-                    trace(r, Level::Trace5, state.directory.as_ref(), text);
+                    trace(r, Level::Trace5, state.directory.as_deref(), text);
                     sub.status.0 < 400
                 }
                 Test::Accessible if !input.is_empty() && r.main.is_none() => {
@@ -429,7 +435,7 @@ async fn condition(r: &mut Request, cond: &Cond, state: &mut State) -> bool {
                         raw(&sub.filename),
                         sub.status.0
                     );
-                    trace(r, Level::Trace5, state.directory.as_ref(), text);
+                    trace(r, Level::Trace5, state.directory.as_deref(), text);
                     sub.status.0 < 300 && server::stat(&sub.filename).is_ok()
                 }
                 Test::Url | Test::Accessible | Test::Expression(_) => false,
@@ -445,7 +451,7 @@ async fn condition(r: &mut Request, cond: &Cond, state: &mut State) -> bool {
         if cond.no_case { " [NC]" } else { "" },
         if holds { "matched" } else { "not-matched" }
     );
-    trace(r, Level::Trace4, state.directory.as_ref(), text);
+    trace(r, Level::Trace4, state.directory.as_deref(), text);
     holds
 }
 
@@ -463,17 +469,6 @@ impl Order {
 }
 
 /// The number that a text begins with, 0 where it begins with none.
-fn number(text: &[u8]) -> i64 {
-    let text = text.trim_ascii_start();
-    let (negative, digits) = match text.split_first() {
-        Some((b'-', rest)) => (true, rest),
-        _ => (false, text),
-    };
-    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
-    let value = digits.fold(0i64, |sum, digit| sum.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
-    if negative { -value } else { value }
-}
-
 /// E= and CO=.
 async fn variables(r: &mut Request, rule: &Arc<Rule>, state: &mut State) {
     let mut ignored = false;
@@ -513,7 +508,7 @@ fn cookie(r: &mut Request, text: &[u8]) {
         return;
     }
     let mut out = BString::from([name, b"=", value, b"; path=", path.unwrap_or(b"/"), b"; domain=", domain].concat());
-    if let Some(minutes) = minutes.map(number).filter(|minutes| *minutes != 0) {
+    if let Some(minutes) = minutes.map(|minutes| atoi(minutes)).filter(|minutes| *minutes != 0) {
         let at = Civil::utc(r.time.saturating_add(minutes.saturating_mul(60_000_000)));
         let mut date = Vec::new();
         clock::append_strftime(&mut date, b"%a, %d-%b-%Y %H:%M:%S GMT", &at);
@@ -550,7 +545,7 @@ async fn force(r: &mut Request, rule: &Arc<Rule>, state: &mut State) {
         }
         text.make_ascii_lowercase();
         let line = format_args!("remember {} to have {what} '{text}'", raw(&r.filename));
-        trace(r, Level::Trace2, state.directory.as_ref(), line);
+        trace(r, Level::Trace2, state.directory.as_deref(), line);
         r.notes.set(note, text);
     }
 }

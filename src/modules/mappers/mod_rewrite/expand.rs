@@ -162,7 +162,7 @@ impl Template {
 fn look_up(r: &Request, state: &State, name: &BString, key: &[u8]) -> Option<BString> {
     let maps = &r.server::<ServerRules>().0.maps;
     let (_, map) = maps.iter().find(|(known, _)| known == name)?;
-    map.look_up(r, name.as_bstr(), key, &|level, text| trace(r, level, state.directory.as_ref(), text))
+    map.look_up(r, name.as_bstr(), key, &|level, text| trace(r, level, state.directory.as_deref(), text))
 }
 
 fn fill(
@@ -179,7 +179,7 @@ fn fill(
         Some(rule) => {
             let escaped = escape_backref(text, rule);
             let line = format_args!("escaping backreference '{}' to '{}'", raw(text), raw(&escaped));
-            trace(r, Level::Trace5, state.directory.as_ref(), line);
+            trace(r, Level::Trace5, state.directory.as_deref(), line);
             out.extend_from_slice(&escaped);
         }
         None => put(out, text, from_client),
@@ -303,6 +303,6 @@ async fn look_ahead(r: &mut Request, state: &mut State, by_file: bool, name: &BS
     };
     let value = inner.value(&mut sub, state).await;
     let text = format_args!("lookahead: path={} var={name} -> val={}", raw(&path), raw(&value));
-    trace(r, Level::Trace5, state.directory.as_ref(), text);
+    trace(r, Level::Trace5, state.directory.as_deref(), text);
     value
 }
