@@ -154,25 +154,33 @@ pub fn write(r: &mut Request, out: &mut Vec<u8>, close: bool, late: bool) -> Del
     delimiting
 }
 
-/// Whether all fields are fit to be sent. What is not is logged and taken out.
+/// Whether all fields are fit to be sent. What is not is logged, the first of it, and taken out.
 pub fn check(r: &mut Request) -> bool {
-    let suspect = [&r.headers_out, &r.err_headers_out].into_iter().any(|table| table.may_hold_controls());
-    if !suspect {
+    let tables = [&r.headers_out, &r.err_headers_out];
+    let fit_name = |name: &[u8]| !name.is_empty() && name.iter().all(|byte| super::head::is_token(*byte));
+    let odd = tables.iter().any(|table| table.iter().any(|(name, _)| !fit_name(name)));
+    if !odd && !tables.iter().any(|table| table.may_hold_controls()) {
         return true;
     }
     let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
-    let unfit = |(name, value): &(&BStr, &BStr)| name.iter().chain(value.iter()).any(control);
+    let unfit = |(name, value): &(&BStr, &BStr)| !fit_name(name) || value.iter().any(control);
     let mut bad: Vec<(BString, BString)> = Vec::new();
-    for table in [&r.headers_out, &r.err_headers_out] {
+    for table in tables {
         bad.extend(table.iter().filter(unfit).map(|(name, value)| (name.into(), value.into())));
     }
     if let Some((name, value)) = bad.first() {
-        let text = format_args!(
-            "AH02430: Response header '{}' value of '{}' contains invalid characters, aborting request",
-            raw(name),
-            raw(value)
-        );
-        r.log(Level::Error, "http", text);
+        let (shown, value) = (raw(name), raw(value));
+        let end = "contains invalid characters, aborting request";
+        match name.as_slice() {
+            b"" => r.log(Level::Error, "http", format_args!("AH02428: Empty response header name, aborting request")),
+            name if !fit_name(name) => {
+                r.log(Level::Error, "http", format_args!("AH02429: Response header name '{shown}' {end}"));
+            }
+            _ => {
+                let text = format_args!("AH02430: Response header '{shown}' value of '{value}' {end}");
+                r.log(Level::Error, "http", text);
+            }
+        }
     }
     for (name, _) in &bad {
         r.headers_out.unset(name);

@@ -162,18 +162,28 @@ impl Table {
         self.bytes.extend_from_slice(block.get(..at).unwrap_or_default());
         true
     }
-    /// Replaces the first entry of `name` in its place and drops the others, or appends.
+    /// Replaces the value of the first entry of `name`, which keeps its spelling, and drops the others, or appends.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let (name, value) = (name.as_ref(), value.as_ref());
         match self.find(name) {
             None => self.add(name, value),
             Some(first) => {
-                let fresh = self.entry(name, value);
-                if let Some(entry) = self.entries.get_mut(first) {
-                    *entry = fresh;
-                }
+                self.replace(first, value);
                 self.drop_from(first + 1, name);
             }
+        }
+    }
+    fn replace(&mut self, at: usize, value: &[u8]) {
+        let Some(old) = self.entries.get(at).copied() else { return };
+        let (name_at, value_at) = (self.bytes.len(), self.bytes.len() + old.name_len as usize + 2);
+        self.bytes.reserve(old.name_len as usize + value.len() + 4);
+        self.bytes.extend_from_within(old.name_at as usize..(old.name_at + old.name_len) as usize);
+        self.bytes.extend_from_slice(b": ");
+        self.bytes.extend_from_slice(value);
+        self.bytes.extend_from_slice(b"\r\n");
+        self.stored += 1;
+        if let Some(entry) = self.entries.get_mut(at) {
+            *entry = Entry { name_at: name_at as u32, value_at: value_at as u32, value_len: value.len() as u32, ..old };
         }
     }
     fn drop_from(&mut self, mut at: usize, name: &[u8]) {
@@ -192,15 +202,9 @@ impl Table {
         match self.find(name) {
             None => self.add(name, value),
             Some(first) => {
-                let Some(&entry) = self.entries.get(first) else {
-                    return;
-                };
-                let name = self.name(&entry).to_vec();
-                let joined = [self.value(&entry).as_bytes(), b", ", value].concat();
-                let fresh = self.entry(&name, &joined);
-                if let Some(entry) = self.entries.get_mut(first) {
-                    *entry = fresh;
-                }
+                let before = self.entries.get(first).map(|entry| self.value(entry)).unwrap_or_default();
+                let joined = [before.as_bytes(), b", ", value].concat();
+                self.replace(first, &joined);
             }
         }
     }
@@ -256,7 +260,7 @@ mod tests {
     fn set_replaces_in_place_and_drops_repeats() {
         let mut table = Table::from_iter([("A", "1"), ("b", "2"), ("a", "3")]);
         table.set("a", "4");
-        assert_eq!(table.iter().collect::<Vec<_>>(), [("a".into(), "4".into()), ("b".into(), "2".into())]);
+        assert_eq!(table.iter().collect::<Vec<_>>(), [("A".into(), "4".into()), ("b".into(), "2".into())]);
     }
 
     #[test]
@@ -265,7 +269,7 @@ mod tests {
         table.set("a", "3");
         table.merge("B", "4");
         let lines: Vec<_> = table.lines().map(|(name, line)| (name.to_owned(), line.to_vec())).collect();
-        assert_eq!(lines, [("a".into(), b"a: 3\r\n".to_vec()), ("b".into(), b"b: 2, 4\r\n".to_vec())]);
+        assert_eq!(lines, [("A".into(), b"A: 3\r\n".to_vec()), ("b".into(), b"b: 2, 4\r\n".to_vec())]);
         assert!(!table.may_hold_controls());
         for value in ["x\ny", "x\r", "\0"] {
             let mut table = table.clone();

@@ -261,3 +261,22 @@ fn control_characters() {
     }
     group.ask("HEAD", "/one/a.txt", "").check();
 }
+
+/// Where two lines name a field, the first's spelling stays; names that are no tokens end the response.
+#[test]
+fn names() {
+    group("names of fields")
+        .and_modules("headers")
+        .conf(
+            "<Location /set>\nHeader set X-A 1\nHeader set x-a 2\nHeader append X-a 3\n</Location>\n\
+             <Location /space>\nHeader set \"X Y\" 1\n</Location>\n<Location /empty>\nHeader set \"\" 1\n</Location>\n\
+             <Location /utf>\nHeader set X-ä 1\n</Location>\n<Location /always>\nHeader always set X(Y) 1\n</Location>",
+        )
+        .log_sizes_vary()
+        .get("/set")
+        .get("/space")
+        .get("/empty")
+        .get("/utf")
+        .get("/always")
+        .check();
+}

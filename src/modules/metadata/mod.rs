@@ -1,5 +1,6 @@
 //! Facts about requests that other modules and scripts go by.
 
+pub mod mod_cern_meta;
 pub mod mod_env;
 pub mod mod_expires;
 pub mod mod_headers;
