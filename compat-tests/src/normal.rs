@@ -48,6 +48,12 @@ pub const RULES: &[Rule] = &[
         with: "[{TIME}]",
     },
     Rule {
+        name: "forensic-id",
+        why: "process, second and a count",
+        pattern: r"(?m)^([+-])\d+:[0-9a-f]+:[0-9a-f]+(\||$)",
+        with: "$1{ID}$2",
+    },
+    Rule {
         name: "log-pid",
         why: "process and thread numbers",
         pattern: r"\[pid \d+:tid \d+\]",

@@ -152,6 +152,8 @@ phases! {
     post_read_request;
     /// The first that does not decline serves the request before mapping (caches).
     quick_handler;
+    /// The first that does not decline; the path is not decoded yet. Done: it is mapped already, and stays undecoded.
+    pre_translate_name;
     /// The first that does not decline maps the path to a file name.
     translate_name;
     /// The first that does not decline applies what holds for the mapped place.

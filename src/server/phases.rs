@@ -74,13 +74,22 @@ pub(super) async fn prepare(r: &mut Request, by_file: bool) -> Result<(), Answer
     if !by_file {
         status(walk::location_walk(r))?;
         status(walk::if_walk(r))?;
-        if !r.proxy_request {
+        let early = run_first(&chains.pre_translate_name, r).await;
+        let mapped = early == Answer::Done;
+        if !mapped {
+            proceed(early)?;
+        }
+        // What held for the path as it came holds no longer.
+        r.dir = walk::defaults(r);
+        if !mapped && !r.proxy_request {
             status(uri::decode(r))?;
         }
         status(walk::location_walk(r))?;
         status(walk::if_walk(r))?;
-        let answer = run_first(&chains.translate_name, r).await;
-        decided(answer, "translate", r)?;
+        if !mapped {
+            let answer = run_first(&chains.translate_name, r).await;
+            decided(answer, "translate", r)?;
+        }
     }
     // What the location said up to here was for mapping; now everything is merged anew around the mapped file.
     r.dir = walk::defaults(r);

@@ -4,4 +4,5 @@ pub mod mod_asis;
 pub mod mod_autoindex;
 pub mod mod_cgi;
 pub mod mod_cgid;
+pub mod mod_reflector;
 pub mod mod_status;

@@ -123,7 +123,7 @@ fn check(r: &mut Request) -> Answer {
     let names =
         engine::block(|| entries.flatten().map(|entry| entry.file_name().into_vec()).chain(own).collect::<Vec<_>>());
     // It is there after all, as a broken link may be: a redirect would only come back.
-    if names.iter().any(|name| *name == *asked) {
+    if names.contains(&*asked) {
         return Answer::Ok;
     }
     let mut candidates = Vec::new();

@@ -508,7 +508,7 @@ fn cookie(r: &mut Request, text: &[u8]) {
         return;
     }
     let mut out = BString::from([name, b"=", value, b"; path=", path.unwrap_or(b"/"), b"; domain=", domain].concat());
-    if let Some(minutes) = minutes.map(|minutes| atoi(minutes)).filter(|minutes| *minutes != 0) {
+    if let Some(minutes) = minutes.map(atoi).filter(|minutes| *minutes != 0) {
         let at = Civil::utc(r.time.saturating_add(minutes.saturating_mul(60_000_000)));
         let mut date = Vec::new();
         clock::append_strftime(&mut date, b"%a, %d-%b-%Y %H:%M:%S GMT", &at);
