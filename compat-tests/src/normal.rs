@@ -182,7 +182,7 @@ pub fn text(bytes: &[u8], names: &Names) -> Vec<u8> {
     out
 }
 
-/// Everything that came on one connection: answers taken apart, chunk boundaries joined, gzip unpacked, then the rules for text.
+/// Everything that came on one connection: answers taken apart, chunk boundaries joined, gzip and brotli unpacked, then the rules for text.
 pub fn connection(bytes: &[u8], names: &Names) -> Vec<u8> {
     let (answers, rest) = wire::answers(bytes);
     let mut out = Vec::new();
@@ -270,20 +270,26 @@ fn one_answer(answer: &Answer) -> Vec<u8> {
     let mut body = answer.body.clone();
     let mut notes = Vec::new();
     let coding = answer.header("Content-Encoding").unwrap_or_default();
-    if coding.contains("gzip") {
+    let is_brotli = coding.split(',').any(|token| token.trim() == "br");
+    if coding.contains("gzip") || is_brotli {
         // The two compress with different libraries.
         head = GZIP_SIZES.apply(&head);
     }
-    let packed = coding.contains("gzip") && !body.is_empty();
+    let packed = (coding.contains("gzip") || is_brotli) && !body.is_empty();
     if packed {
         // Compressors may choose other bytes for the same text; the text and the framing must agree.
         let mut plain = Vec::new();
-        match std::io::Read::read_to_end(&mut MultiGzDecoder::new(body.as_slice()), &mut plain) {
+        let name = if is_brotli { "br" } else { "gzip" };
+        let unpacked = match is_brotli {
+            true => std::io::Read::read_to_end(&mut brotli::Decompressor::new(body.as_slice(), 4096), &mut plain),
+            false => std::io::Read::read_to_end(&mut MultiGzDecoder::new(body.as_slice()), &mut plain),
+        };
+        match unpacked {
             Ok(_) => {
-                notes.extend_from_slice(b"[gzip] ");
+                notes.extend_from_slice(format!("[{name}] ").as_bytes());
                 body = plain;
             }
-            Err(_) => notes.extend_from_slice(b"[gzip, broken] "),
+            Err(_) => notes.extend_from_slice(format!("[{name}, broken] ").as_bytes()),
         }
         head = BODY_LENGTH.apply(&head);
     }

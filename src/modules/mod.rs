@@ -40,6 +40,7 @@ pub static REGISTRY: &[&Module] = &[
     &aaa::mod_authz_host::MODULE,
     &aaa::mod_authz_owner::MODULE,
     &aaa::mod_authz_user::MODULE,
+    &filters::mod_brotli::MODULE,
     &filters::mod_buffer::MODULE,
     &filters::mod_data::MODULE,
     &filters::mod_deflate::MODULE,

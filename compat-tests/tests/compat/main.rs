@@ -26,6 +26,7 @@ mod mod_authz_host;
 mod mod_authz_owner;
 mod mod_authz_user;
 mod mod_autoindex;
+mod mod_brotli;
 mod mod_buffer;
 mod mod_cern_meta;
 mod mod_cgi;

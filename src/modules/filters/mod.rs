@@ -1,5 +1,7 @@
 //! Filters of response and request bodies.
 
+mod coding;
+pub mod mod_brotli;
 pub mod mod_buffer;
 pub mod mod_data;
 pub mod mod_deflate;

@@ -6,6 +6,7 @@
 mod codec;
 mod inflate;
 
+use super::coding::{AlterETag, alter, is_compressible, is_plain};
 use crate::config::*;
 use crate::log::Level;
 use crate::module::{Hooks, Linked, Module};
@@ -65,14 +66,6 @@ enum NoteKind {
     Ratio,
     Input,
     Output,
-}
-
-/// DeflateAlterETag.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum AlterETag {
-    AddSuffix,
-    NoChange,
-    Remove,
 }
 
 /// Per-server settings.
@@ -244,11 +237,6 @@ fn accepts_gzip(field: &BStr) -> bool {
     })
 }
 
-/// Codings already applied to the body that leave it compressible.
-fn is_plain(coding: &[u8]) -> bool {
-    [&b"identity"[..], b"7bit", b"8bit", b"binary"].iter().any(|plain| coding.eq_ignore_ascii_case(plain))
-}
-
 fn skip(r: &Request, reason: &str) {
     r.log(Level::Trace1, "deflate", format_args!("Not compressing ({reason})"));
 }
@@ -282,13 +270,7 @@ fn compress(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Stat
         skip(r, "gzip-only-text/html");
         return Ok(body);
     }
-    let plain = {
-        let fields = [r.headers_out.get("Content-Encoding"), r.err_headers_out.get("Content-Encoding")];
-        let codings = fields.into_iter().flatten().chain(r.content_encoding.as_ref().map(|coding| coding.as_bstr()));
-        let mut tokens = codings.flat_map(|field| field.split(|byte| *byte == b',')).map(|token| token.trim_ascii());
-        tokens.all(|token| token.is_empty() || is_plain(token))
-    };
-    if !plain {
+    if !is_compressible(r) {
         skip(r, "content-encoding already  set");
         return Ok(body);
     }
@@ -328,22 +310,6 @@ fn compress(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Stat
 
 fn named(settings: &DeflateServer, kind: NoteKind) -> Option<BString> {
     settings.notes.iter().rfind(|(one, _)| *one == kind).map(|(_, name)| name.clone())
-}
-
-/// Makes the ETag of a variant another one: `gzip` or `gunzip` behind it.
-fn alter(r: &mut Request, choice: AlterETag, suffix: &str) {
-    let Some(etag) = r.headers_out.get("ETag").map(BString::from) else { return };
-    match choice {
-        AlterETag::NoChange => {}
-        AlterETag::Remove => {
-            r.headers_out.unset("ETag");
-        }
-        AlterETag::AddSuffix => {
-            if let Some(bare) = etag.strip_suffix(b"\"").filter(|bare| bare.len() > 1) {
-                r.headers_out.set("ETag", [bare, b"-", suffix.as_bytes(), b"\""].concat());
-            }
-        }
-    }
 }
 
 #[cfg(test)]

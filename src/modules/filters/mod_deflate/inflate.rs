@@ -1,6 +1,7 @@
 //! The decompressor: for responses that must be changed or whose client cannot read gzip, and for request bodies.
 
-use super::{AlterETag, DeflateDir, DeflateServer, alter};
+use super::super::coding::{AlterETag, alter};
+use super::{DeflateDir, DeflateServer};
 use crate::engine::BoxFuture;
 use crate::log::Level;
 use crate::request::{Body, Fault, FilterContext, Piece, Request, Source, Status};
