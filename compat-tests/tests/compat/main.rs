@@ -38,6 +38,7 @@ mod mod_env;
 mod mod_expires;
 mod mod_filter;
 mod mod_headers;
+mod mod_imagemap;
 mod mod_log_config;
 mod mod_log_debug;
 mod mod_log_forensic;
