@@ -21,6 +21,12 @@ pub(crate) enum Flavour {
     Nginx,
     Pinion,
     PinionOverride,
+    /// AllowOverride All and mod_rewrite, for a .htaccess of 200 lines.
+    ApacheRewrite,
+    PinionRewrite,
+    /// A rule with 7,000 conditions in the server's own configuration.
+    ApacheConditions,
+    PinionConditions,
 }
 
 impl Flavour {
@@ -31,7 +37,25 @@ impl Flavour {
             Flavour::Nginx => "nginx",
             Flavour::Pinion => "Pinion event",
             Flavour::PinionOverride => "Pinion, override",
+            Flavour::ApacheRewrite | Flavour::ApacheConditions => "Apache, rewrite",
+            Flavour::PinionRewrite | Flavour::PinionConditions => "Pinion, rewrite",
         }
+    }
+}
+
+impl Flavour {
+    fn is_apache(self) -> bool {
+        matches!(self, Flavour::Apache | Flavour::ApacheOverride | Flavour::ApacheRewrite | Flavour::ApacheConditions)
+    }
+    fn overrides(self) -> bool {
+        let plain = [Flavour::ApacheOverride, Flavour::PinionOverride];
+        plain.contains(&self) || matches!(self, Flavour::ApacheRewrite | Flavour::PinionRewrite)
+    }
+    fn has_conditions(self) -> bool {
+        matches!(self, Flavour::ApacheConditions | Flavour::PinionConditions)
+    }
+    fn rewrites(self) -> bool {
+        self.has_conditions() || matches!(self, Flavour::ApacheRewrite | Flavour::PinionRewrite)
     }
 }
 
@@ -53,10 +77,48 @@ pub(crate) fn content(space: &Path) -> Result<PathBuf, String> {
         for (name, size) in [("1k.html", 1024), ("100k.bin", 100 * 1024), ("10m.bin", 10 * 1024 * 1024)] {
             fs::write(root.join(name), vec![b'x'; size])?;
         }
+        let mut deep = root.join("deep");
+        for level in ["a", "b", "c", "d"] {
+            deep.push(level);
+            fs::create_dir_all(&deep)?;
+            fs::write(deep.join(".htaccess"), "Options -Indexes\nErrorDocument 404 /gone.html\n")?;
+        }
+        fs::write(root.join("deep/.htaccess"), "Options -Indexes\n")?;
+        fs::write(deep.join("1k.html"), [b'x'; 1024])?;
+        fs::create_dir_all(root.join("rules"))?;
+        fs::write(root.join("rules/.htaccess"), rules())?;
+        fs::write(root.join("rules/1k.html"), [b'x'; 1024])?;
         Ok(())
     };
     make().map_err(|error| error.to_string())?;
     Ok(root)
+}
+
+/// Two hundred lines as sites gather them over the years: redirects of old pages, refused agents, a front controller.
+fn rules() -> String {
+    let mut text = String::from("RewriteEngine On\nRewriteBase /rules/\n");
+    for number in 0..150 {
+        let _ = writeln!(text, "RewriteRule ^old/page-{number}(/.*)?$ new/{number}.html$1 [R=301,L,NC]");
+    }
+    for agent in 0..45 {
+        let _ = writeln!(
+            text,
+            "RewriteCond %{{HTTP_USER_AGENT}} ^BadBot-{agent} [NC{}]",
+            if agent < 44 { ",OR" } else { "" }
+        );
+    }
+    text.push_str("RewriteRule ^ - [F]\nRewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule . index.php [L]\n");
+    text
+}
+
+/// A rule with 7,000 alternatives, none of which holds.
+fn conditions() -> String {
+    let mut text = String::from("RewriteEngine On\n");
+    for agent in 0..7000 {
+        let _ = writeln!(text, "RewriteCond %{{HTTP_USER_AGENT}} ^BadBot-{agent}/ [OR]");
+    }
+    text.push_str("RewriteCond %{HTTP_USER_AGENT} ^last$\nRewriteRule ^ - [F]\n");
+    text
 }
 
 /// Debian's default set.
@@ -141,21 +203,24 @@ Require all denied
 LogFormat "%h %l %u %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-Agent}i\"" combined
 "##;
 
-fn apache_config(dir: &Path, root: &Path, port: u16, overrides: bool, hosts: usize) -> String {
+fn apache_config(dir: &Path, root: &Path, port: u16, flavour: Flavour, hosts: usize) -> String {
     let dir = dir.display();
     let mut text = format!(
         "ServerRoot {dir}\nServerName localhost\nDefaultRuntimeDir {dir}\nPidFile {dir}/pid\nListen 127.0.0.1:{port}\nErrorLog {dir}/error.log\nUser www-data\nGroup www-data\n"
     );
-    for module in MODULES {
+    for module in MODULES.iter().copied().chain(flavour.rewrites().then_some("rewrite")) {
         let _ = writeln!(text, "LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so");
     }
     text.push_str(STOCK);
-    let allow = if overrides { "All" } else { "None" };
+    let allow = if flavour.overrides() { "All" } else { "None" };
     let root = root.display();
     let _ = write!(
         text,
         "<Directory {root}>\nOptions Indexes FollowSymLinks\nAllowOverride {allow}\nRequire all granted\n</Directory>\nDocumentRoot {root}\nCustomLog {dir}/access.log combined\n"
     );
+    if flavour.has_conditions() {
+        text.push_str(&conditions());
+    }
     for host in 0..hosts {
         let _ = write!(
             text,
@@ -193,17 +258,16 @@ impl Running {
         let port = free_port()?;
         let dir = space.join(format!("{flavour:?}-{port}"));
         fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
-        let overrides = matches!(flavour, Flavour::ApacheOverride | Flavour::PinionOverride);
         let config = dir.join("server.conf");
         let text = match flavour {
             Flavour::Nginx => nginx_config(&dir, root, port),
-            _ => apache_config(&dir, root, port, overrides, hosts),
+            _ => apache_config(&dir, root, port, flavour, hosts),
         };
         fs::write(&config, text).map_err(|error| error.to_string())?;
         let mut command = match flavour {
             Flavour::Nginx => tree::on_cores(tree::Cores::Servers, "/usr/sbin/nginx"),
-            Flavour::Apache | Flavour::ApacheOverride => tree::on_cores(tree::Cores::Servers, "/usr/sbin/apache2"),
-            Flavour::Pinion | Flavour::PinionOverride => tree::on_cores(tree::Cores::Servers, pinion),
+            _ if flavour.is_apache() => tree::on_cores(tree::Cores::Servers, "/usr/sbin/apache2"),
+            _ => tree::on_cores(tree::Cores::Servers, pinion),
         };
         match flavour {
             Flavour::Nginx => command.args(["-p", &dir.display().to_string(), "-c"]).arg(&config),

@@ -3,7 +3,7 @@
 use super::escape::{self, Slashes};
 use super::{Want, remote_host, server_name, server_port};
 use crate::config::{
-    Comparison, CoreServer, Expression, Function, Piece, Root, Test, Text, Unary, Variable, atoi, fnmatch, identity,
+    Comparison, CoreServer, Expression, Function, Piece, Root, Test, Text, Unary, Variable, fnmatch, identity, strtol,
 };
 use crate::engine;
 use crate::log::clock::{self, Civil};
@@ -140,7 +140,7 @@ impl<'e> Evaluation<'e> {
                 fnmatch::matches(&pattern, &text, if *path { fnmatch::PATHNAME } else { 0 })
             }
             Test::Integer(comparison, left, right) => {
-                let (left, right) = (atoi(&self.text(left)?), atoi(&self.text(right)?));
+                let (left, right) = (strtol(&self.text(left)?), strtol(&self.text(right)?));
                 compare(*comparison, left.cmp(&right))
             }
             Test::Text(comparison, left, right) => {

@@ -463,3 +463,22 @@ fn redirects_to_the_same_place() {
         .get("/x/b")
         .check();
 }
+
+/// Numbers that are too large for an int, in conditions and elsewhere.
+#[test]
+fn large_numbers() {
+    let mut conf = String::from("RewriteEngine On\n");
+    for (number, test) in ["-gt5", "-lt0", "-eq-1", "-eq0", "-ge2147483647"].iter().enumerate() {
+        conf.push_str(&format!("RewriteCond %{{QUERY_STRING}} {test}\nRewriteRule ^/x - [E=T{number}:yes]\n"));
+    }
+    conf.push_str(
+        "Header set X \"%{T0}e %{T1}e %{T2}e %{T3}e %{T4}e\"\nExpiresActive On\nExpiresByType text/plain A4294967296\n\
+         <If \"%{QUERY_STRING} -gt 4294967295\">\nHeader set X-If large\n</If>\n",
+    );
+    let mut g =
+        group("large numbers").and_modules("rewrite headers expires mime").conf(&conf).file("htdocs/x.txt", "x\n");
+    for number in ["5", "99999999999", "4294967296", "99999999999999999999", "-99999999999", "2147483648", "+6", "x"] {
+        g = g.get(&format!("/x.txt?{number}"));
+    }
+    g.check();
+}

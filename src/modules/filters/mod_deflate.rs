@@ -109,18 +109,8 @@ impl Settings for DeflateDir {
     }
 }
 
-/// A leading number, as atoi reads it.
-fn number(word: &[u8]) -> i64 {
-    let (sign, digits) = match word.strip_prefix(b"-") {
-        Some(digits) => (-1, digits),
-        None => (1, word),
-    };
-    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
-    sign * digits.fold(0i64, |value, digit| value.saturating_mul(10).saturating_add(i64::from(digit - b'0')))
-}
-
 fn in_range(word: &[u8], most: i64, refusal: &str) -> Result<u8, Complaint> {
-    let value = number(word);
+    let value = atoi(word);
     if (1..=most).contains(&value) { Ok(value as u8) } else { Err(refusal.into()) }
 }
 
@@ -145,7 +135,7 @@ fn window_size(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
 }
 
 fn buffer_size(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
-    let value = number(word);
+    let value = atoi(word);
     if value <= 0 {
         return Err("DeflateBufferSize should be positive".into());
     }
@@ -188,7 +178,7 @@ fn limit_body(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
 }
 
 fn ratio_limit(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
-    let value = number(word);
+    let value = atoi(word);
     if value <= 0 {
         return Err("DeflateInflateRatioLimit must be positive".into());
     }
@@ -197,7 +187,7 @@ fn ratio_limit(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
 }
 
 fn ratio_burst(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
-    let value = number(word);
+    let value = atoi(word);
     if value <= 0 {
         return Err("DeflateInflateRatioBurst must be positive".into());
     }

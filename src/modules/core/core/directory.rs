@@ -172,7 +172,7 @@ fn error(_: &mut Cx<'_>, text: Word<'_>) -> Outcome {
 
 fn error_document(cx: &mut Cx<'_>, code: Word<'_>, text: Word<'_>) -> Outcome {
     // Any status that has a reason phrase may have a document, 200 too (`Redirect 200 /` answers with it).
-    let status = u16::try_from(atoi(code) as i32).unwrap_or_default();
+    let status = u16::try_from(atoi(code)).unwrap_or_default();
     if Status(status).line().is_none() {
         return Err(Complaint::Text([b"Unsupported HTTP response code ", code.as_bytes()].concat().into()));
     }

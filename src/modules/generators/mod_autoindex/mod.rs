@@ -334,13 +334,6 @@ fn order_default(cx: &mut Cx<'_>, direction: &BStr, column: &BStr) -> Outcome {
     Ok(())
 }
 
-/// The number at the start of a text, as `atoi` reads it.
-fn number(text: &[u8]) -> i64 {
-    let (sign, digits) = text.strip_prefix(b"-").map_or((1, text), |digits| (-1, digits));
-    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
-    sign * digits.fold(0i64, |value, byte| value.saturating_mul(10).saturating_add(i64::from(byte - b'0')))
-}
-
 fn index_options(cx: &mut Cx<'_>, words: &[&BStr]) -> Outcome {
     let mut new = std::mem::take(cx.dir::<IndexDir>());
     new.alone = cx.path.is_some();
@@ -389,7 +382,7 @@ fn valued_option(dir: &mut IndexDir, sign: Option<u8>, word: &[u8]) -> Outcome {
                 if name == b"iconwidth" { ("IconWidth", ICON_SIZE.0) } else { ("IconHeight", ICON_SIZE.1) };
             let size = match value {
                 Some(_) if minus => return combined(label),
-                Some(value) => u32::try_from(number(value)).unwrap_or(0),
+                Some(value) => u32::try_from(atoi(value)).unwrap_or(0),
                 None if minus => 0,
                 None => default,
             };
@@ -399,7 +392,7 @@ fn valued_option(dir: &mut IndexDir, sign: Option<u8>, word: &[u8]) -> Outcome {
         (b"namewidth", None) => return bare("NameWidth"),
         (b"namewidth", Some(_)) if minus => return combined("NameWidth"),
         (b"namewidth", Some(b"*")) => dir.name_width = Some(Width::Fit),
-        (b"namewidth", Some(value)) => match number(value) {
+        (b"namewidth", Some(value)) => match atoi(value) {
             0 => dir.name_width = Some(Width::Fixed(5)),
             width if width < 5 => return least("NameWidth", 5),
             width => dir.name_width = Some(Width::Fixed(width as usize)),
@@ -408,7 +401,7 @@ fn valued_option(dir: &mut IndexDir, sign: Option<u8>, word: &[u8]) -> Outcome {
         (b"descriptionwidth", None) => return bare("DescriptionWidth"),
         (b"descriptionwidth", Some(_)) if minus => return combined("DescriptionWidth"),
         (b"descriptionwidth", Some(b"*")) => dir.description_width = Some(Some(Width::Fit)),
-        (b"descriptionwidth", Some(value)) => match number(value) {
+        (b"descriptionwidth", Some(value)) => match atoi(value) {
             0 => dir.description_width = Some(Some(Width::Fixed(0))),
             width if width < 12 => return least("DescriptionWidth", 12),
             width => dir.description_width = Some(Some(Width::Fixed(width as usize))),
