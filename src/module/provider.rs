@@ -110,6 +110,10 @@ pub trait LogItem: Sync {
     /// Appends the value, escaped where clients have a hand in it; false where there is none. `argument` is what stood
     /// in braces.
     fn append(&self, out: &mut Vec<u8>, r: &Request, argument: &BStr) -> bool;
+    /// Whether the value is always a number.
+    fn is_number(&self) -> bool {
+        false
+    }
 }
 
 /// How the reading of a PROXY header goes on.

@@ -9,9 +9,11 @@
 //! `log_transaction`, middle: one line a log, made in a buffer that the thread keeps and handed to the log's writer, which
 //! `child_init` binds to the rounds of the event loop. `child_exit`: what BufferedLogs held back.
 //!
-//! Differences: none known. Manual: mod/mod_log_config.html.
+//! Differences: a format that begins with `json:` makes JSON (RFC 8259), which httpd would take for text.
+//! Manual: mod/mod_log_config.html.
 
 mod format;
+mod json;
 mod writer;
 
 use crate::config::*;

@@ -80,6 +80,9 @@ impl LogItem for Wire {
         out.extend_from_slice(itoa::Buffer::new().format(octets).as_bytes());
         true
     }
+    fn is_number(&self) -> bool {
+        true
+    }
 }
 
 struct FirstByteItem;
@@ -88,6 +91,9 @@ impl LogItem for FirstByteItem {
     fn append(&self, out: &mut Vec<u8>, r: &Request, _: &BStr) -> bool {
         let Some(FirstByte(since)) = r.extensions.of() else { return false };
         out.extend_from_slice(itoa::Buffer::new().format(*since).as_bytes());
+        true
+    }
+    fn is_number(&self) -> bool {
         true
     }
 }

@@ -1,5 +1,6 @@
 //! LogFormat, compiled: a flat list of pieces, each of which appends its text to the line.
 
+use super::json::Json;
 use crate::config::Providers;
 use crate::log::clock::{self, Civil};
 use crate::log::escape_access;
@@ -11,17 +12,26 @@ use std::io::Write;
 use std::sync::atomic::Ordering;
 
 /// A compiled format.
-#[derive(Clone, Default)]
-pub(super) struct Format(Vec<Piece>);
+#[derive(Clone)]
+pub(super) enum Format {
+    Line(Vec<Piece>),
+    Json(Json),
+}
+
+impl Default for Format {
+    fn default() -> Format {
+        Format::Line(Vec::new())
+    }
+}
 
 #[derive(Clone)]
-enum Piece {
+pub(super) enum Piece {
     Literal(BString),
     Item(Item),
 }
 
 #[derive(Clone)]
-struct Item {
+pub(super) struct Item {
     what: What,
     /// Asks the request as the client sent it, not the one that internal redirects led to.
     original: bool,
@@ -115,12 +125,19 @@ const RAN_OFF: &str = "Ran off end of LogFormat parsing args to some directive";
 impl Format {
     /// Compiles a format; the error's text is Apache's.
     pub(super) fn compile(text: &BStr, providers: &Providers) -> Result<Format, String> {
+        match text.strip_prefix(b"json:") {
+            Some(members) => Json::compile(members, providers).map(Format::Json),
+            None => Format::pieces(text, providers).map(Format::Line),
+        }
+    }
+
+    pub(super) fn pieces(text: &[u8], providers: &Providers) -> Result<Vec<Piece>, String> {
         let mut pieces: Vec<Piece> = Vec::new();
         let literal = |pieces: &mut Vec<Piece>, bytes: &[u8]| match pieces.last_mut() {
             Some(Piece::Literal(text)) => text.extend_from_slice(bytes),
             _ => pieces.push(Piece::Literal(bytes.into())),
         };
-        let mut rest = text.as_bytes();
+        let mut rest = text;
         while let Some((&byte, after)) = rest.split_first() {
             rest = after;
             match byte {
@@ -157,17 +174,24 @@ impl Format {
                 }
             }
         }
-        Ok(Format(pieces))
+        Ok(pieces)
     }
 
     /// Appends the line of a finished request, without its line feed. `last` is the one that internal redirects ended
     /// with.
     pub(super) fn append(&self, out: &mut Vec<u8>, last: &Request, end: i64) {
-        let first = original(last);
-        for piece in &self.0 {
+        let pieces = match self {
+            Format::Line(pieces) => pieces,
+            Format::Json(json) => return json.append(out, last, end),
+        };
+        for piece in pieces {
             match piece {
                 Piece::Literal(text) => out.extend_from_slice(text),
-                Piece::Item(item) => item.append(out, if item.original { first } else { last }, end),
+                Piece::Item(item) => {
+                    if !item.append(out, last, end) {
+                        out.push(b'-');
+                    }
+                }
             }
         }
     }
@@ -226,15 +250,22 @@ impl Item {
         }
     }
 
-    fn append(&self, out: &mut Vec<u8>, r: &Request, end: i64) {
-        if let Some(statuses) = &self.statuses
-            && statuses.listed.contains(&r.status.0) == statuses.except
-        {
-            return out.push(b'-');
+    /// Whether the item is a count or a code.
+    pub(super) fn is_number(&self) -> bool {
+        match &self.what {
+            What::Bytes { .. } | What::Duration(_) | What::Keepalives | What::Port(_) | What::Status => true,
+            What::Pid | What::Tid => true,
+            What::Time(_, time) => matches!(time, Time::Seconds | Time::Milliseconds | Time::Microseconds),
+            What::Other(item, _) => item.is_number(),
+            _ => false,
         }
-        if !self.what.append(out, r, end) {
-            out.push(b'-');
-        }
+    }
+
+    /// Appends the value; false, and nothing appended, where there is none.
+    pub(super) fn append(&self, out: &mut Vec<u8>, last: &Request, end: i64) -> bool {
+        let r = if self.original { original(last) } else { last };
+        let shown = |statuses: &Statuses| statuses.listed.contains(&r.status.0) != statuses.except;
+        self.statuses.as_deref().is_none_or(shown) && self.what.append(out, r, end)
     }
 }
 
