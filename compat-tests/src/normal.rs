@@ -143,6 +143,15 @@ const GZIP_SIZES: Mask = Mask {
     ],
 };
 
+/// server-info's lines about libraries and the build.
+pub const INFO_LIBRARIES: Mask = Mask {
+    name: "info-libraries",
+    rules: &[
+        (r"(?m)^<dt><strong>(Server loaded|Compiled with) .*\n", ""),
+        (r"(Server Built:</strong> <font size=.\+1.><tt>)[^<]*", "$1{BUILT}"),
+    ],
+};
+
 /// The size after the status in an access log, in the common format and what begins like it.
 pub const LOG_SIZES: Mask = Mask { name: "log-sizes", rules: &[("(?m)(\" \\d{3}) (\\d+|-)", "$1 {SIZE}")] };
 

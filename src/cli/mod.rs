@@ -7,7 +7,6 @@ mod control;
 pub mod httpd;
 mod newcomer;
 mod options;
-mod order;
 mod report;
 mod strict;
 pub mod support;

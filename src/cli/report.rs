@@ -1,10 +1,9 @@
 //! What httpd prints about itself: versions, settings, modules, directives, hosts. Programs parse these texts.
 
-use super::order::ORDER;
 use crate::config::identity;
 use crate::config::{
     Commands, Configuration, DIRECTORY, Directive, HTACCESS, Included, MUTEXES, MpmKind, Override, Process, Registered,
-    SERVER, Server,
+    SERVER, Server, rows_in_order,
 };
 use crate::mpm;
 use crate::server::vhost::Table;
@@ -23,34 +22,6 @@ pub fn own_version(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Pinion version: {}", identity::VERSION)
 }
 
-fn mpm_name(mpm: MpmKind) -> &'static str {
-    match mpm {
-        MpmKind::Prefork => "prefork",
-        MpmKind::Worker => "worker",
-        MpmKind::Event => "event",
-    }
-}
-
-/// Settings that Apache fixes when it is compiled, with our values.
-const COMPILED: &[&str] = &[
-    "APR_HAS_SENDFILE",
-    "APR_HAS_MMAP",
-    "APR_HAVE_IPV6 (IPv4-mapped addresses enabled)",
-    "APR_USE_PROC_PTHREAD_SERIALIZE",
-    "APR_USE_PTHREAD_SERIALIZE",
-    "SINGLE_LISTEN_UNSERIALIZED_ACCEPT",
-    "APR_HAS_OTHER_CHILD",
-    "AP_HAVE_RELIABLE_PIPED_LOGS",
-    "DYNAMIC_MODULE_LIMIT=256",
-    "HTTPD_ROOT=\"/etc/apache2\"",
-    "SUEXEC_BIN=\"/usr/lib/apache2/suexec\"",
-    "DEFAULT_PIDLOG=\"/run/apache2.pid\"",
-    "DEFAULT_SCOREBOARD=\"logs/apache_runtime_status\"",
-    "DEFAULT_ERRORLOG=\"logs/error_log\"",
-    "AP_TYPES_CONFIG_FILE=\"mime.types\"",
-    "SERVER_CONFIG_FILE=\"apache2.conf\"",
-];
-
 /// `-V`. The MPM is empty where the configuration could not be read.
 pub fn settings(out: &mut dyn Write, mpm: Option<MpmKind>) -> io::Result<()> {
     version(out)?;
@@ -59,14 +30,14 @@ pub fn settings(out: &mut dyn Write, mpm: Option<MpmKind>) -> io::Result<()> {
     writeln!(out, "Server loaded:  Pinion {}, PCRE2 bundled", identity::VERSION)?;
     writeln!(out, "Compiled using: Pinion {}, PCRE2 bundled", identity::VERSION)?;
     writeln!(out, "Architecture:   {}-bit", usize::BITS)?;
-    writeln!(out, "Server MPM:     {}", mpm.map_or("", mpm_name))?;
+    writeln!(out, "Server MPM:     {}", mpm.map_or("", MpmKind::name))?;
     if let Some(mpm) = mpm {
         let threaded = if mpm == MpmKind::Prefork { "no" } else { "yes (fixed thread count)" };
         writeln!(out, "  threaded:     {threaded}")?;
         writeln!(out, "    forked:     yes (variable process count)")?;
     }
     writeln!(out, "Server compiled with....")?;
-    for setting in COMPILED {
+    for setting in identity::COMPILED {
         writeln!(out, " -D {setting}")?;
     }
     Ok(())
@@ -93,10 +64,7 @@ pub fn modules(out: &mut dyn Write, commands: &Commands) -> io::Result<()> {
 /// `-L`.
 pub fn directives(out: &mut dyn Write, commands: &Commands) -> io::Result<()> {
     for module in commands.modules() {
-        let order = ORDER.iter().find(|(name, _)| *name == module.name()).map_or(&[][..], |(_, order)| order);
-        let mut rows: Vec<&Directive> = module.directives().iter().copied().flatten().collect();
-        rows.sort_by_key(|row| order.iter().position(|name| *name == row.name).unwrap_or(usize::MAX));
-        for row in rows {
+        for row in rows_in_order(*module) {
             writeln!(out, "{} ({})", row.name, module.name())?;
             writeln!(out, "\t{}", row.help)?;
             places(out, row, module.dir_settings().is_some())?;

@@ -2,7 +2,7 @@
 
 use super::{
     At, Complaint, Configuration, CoreServer, Inner, Pattern, Permit, Place, Providers, Refused, Server, SettingsVec,
-    Tree, Trouble, Walker,
+    Tree, TreeKeeper, Trouble, Walker,
 };
 use std::sync::Arc;
 
@@ -48,7 +48,12 @@ pub fn compile(tree: Tree, providers: Providers) -> Result<Configuration, Box<Re
         server.index = index;
         order_directories(server);
     }
-    Ok(Configuration { process, servers, kinds, providers, warnings, commands })
+    let keeper = providers.find::<dyn TreeKeeper>(b"tree");
+    let mut configuration = Configuration { process, servers, kinds, providers, warnings, commands };
+    if let Some(keeper) = keeper {
+        keeper.keep(&mut configuration, nodes);
+    }
+    Ok(configuration)
 }
 
 fn trouble(complaint: Complaint) -> Trouble {

@@ -10,6 +10,26 @@ pub const MAGIC: &str = "20120211:142";
 /// Our own version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Settings that Apache fixes when it is compiled, with our values.
+pub const COMPILED: &[&str] = &[
+    "APR_HAS_SENDFILE",
+    "APR_HAS_MMAP",
+    "APR_HAVE_IPV6 (IPv4-mapped addresses enabled)",
+    "APR_USE_PROC_PTHREAD_SERIALIZE",
+    "APR_USE_PTHREAD_SERIALIZE",
+    "SINGLE_LISTEN_UNSERIALIZED_ACCEPT",
+    "APR_HAS_OTHER_CHILD",
+    "AP_HAVE_RELIABLE_PIPED_LOGS",
+    "DYNAMIC_MODULE_LIMIT=256",
+    "HTTPD_ROOT=\"/etc/apache2\"",
+    "SUEXEC_BIN=\"/usr/lib/apache2/suexec\"",
+    "DEFAULT_PIDLOG=\"/run/apache2.pid\"",
+    "DEFAULT_SCOREBOARD=\"logs/apache_runtime_status\"",
+    "DEFAULT_ERRORLOG=\"logs/error_log\"",
+    "AP_TYPES_CONFIG_FILE=\"mime.types\"",
+    "SERVER_CONFIG_FILE=\"apache2.conf\"",
+];
+
 static DESCRIPTION: OnceLock<String> = OnceLock::new();
 
 /// When the binary was built, as `-v` and server-status print it.

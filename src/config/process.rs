@@ -25,6 +25,17 @@ pub enum MpmKind {
     Event,
 }
 
+impl MpmKind {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            MpmKind::Prefork => "prefork",
+            MpmKind::Worker => "worker",
+            MpmKind::Event => "event",
+        }
+    }
+}
+
 /// Names that httpd's modules lock under, by the module that brings them.
 pub const MUTEXES: &[(&str, &str)] = &[
     ("watchdog_module", "watchdog-callback"),

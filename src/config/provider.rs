@@ -3,8 +3,14 @@
 //! A provider is a `&'static` trait object under a name (`file` among the authentication providers, `ip` among the
 //! authorization ones). The traits stand in `crate::module`; the table here knows only types and names.
 
+use super::{Configuration, Node};
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
+
+/// Offered as `tree` by a module that shows the configuration as it was read: what others need not keep is kept for it.
+pub trait TreeKeeper: Sync {
+    fn keep(&self, configuration: &mut Configuration, nodes: Vec<Node>);
+}
 
 /// All providers of the loaded modules, by trait and name, names in registration order irrelevant.
 #[derive(Default)]

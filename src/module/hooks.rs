@@ -118,15 +118,17 @@ macro_rules! phases {
             }
             /// Orders everything and freezes it.
             pub fn compile(self) -> (Chains, Providers) {
+                let mut registered = Vec::new();
                 let chains = Chains {
-                    $($phase: ordered(self.$phase),)*
-                    post_config: ordered(self.post_config),
-                    check_config: ordered(self.check_config),
-                    open_logs: ordered(self.open_logs),
-                    child_init: ordered(self.child_init),
-                    child_exit: ordered(self.child_exit),
+                    $($phase: ordered(stringify!($phase), self.$phase, &mut registered),)*
+                    post_config: ordered("post_config", self.post_config, &mut registered),
+                    check_config: ordered("check_config", self.check_config, &mut registered),
+                    open_logs: ordered("open_logs", self.open_logs, &mut registered),
+                    child_init: ordered("child_init", self.child_init, &mut registered),
+                    child_exit: ordered("child_exit", self.child_exit, &mut registered),
                     filters: self.filters,
                     input_filters: self.input_filters,
+                    registered,
                 };
                 (chains, self.providers)
             }
@@ -143,6 +145,8 @@ macro_rules! phases {
             pub child_exit: Box<[ChildExit]>,
             pub filters: Vec<&'static Filter>,
             pub input_filters: Vec<&'static Filter>,
+            /// Who registered what, for reports: phase, then modules with their positions.
+            pub registered: Registered,
         }
     };
 }
@@ -252,7 +256,10 @@ impl Chains {
 }
 
 /// Sorts by position, keeping registration order, then moves entries so that before and after lists hold.
-fn ordered<F: Copy>(mut list: Vec<Entry<F>>) -> Box<[F]> {
+/// Who registered what in a phase.
+type Registered = Vec<(&'static str, Vec<(&'static str, Position)>)>;
+
+fn ordered<F: Copy>(phase: &'static str, mut list: Vec<Entry<F>>, registered: &mut Registered) -> Box<[F]> {
     list.sort_by_key(|entry| entry.position);
     let mut out: Vec<Entry<F>> = Vec::with_capacity(list.len());
     while !list.is_empty() {
@@ -265,6 +272,7 @@ fn ordered<F: Copy>(mut list: Vec<Entry<F>>) -> Box<[F]> {
         });
         out.push(list.remove(free.unwrap_or(0)));
     }
+    registered.push((phase, out.iter().map(|entry| (entry.module, entry.position)).collect()));
     out.into_iter().map(|entry| entry.run).collect()
 }
 
@@ -280,6 +288,6 @@ mod tests {
     fn position_then_lists_then_loading_order() {
         let mut list = vec![entry(1, "a", MIDDLE), entry(2, "b", FIRST), entry(3, "c", MIDDLE), entry(4, "d", LAST)];
         list[0].after(&["c"]);
-        assert_eq!(&ordered(list)[..], [2, 3, 1, 4]);
+        assert_eq!(&ordered("a phase", list, &mut Vec::new())[..], [2, 3, 1, 4]);
     }
 }

@@ -53,6 +53,7 @@ pub static REGISTRY: &[&Module] = &[
     &generators::mod_cgi::MODULE,
     &generators::mod_cgid::MODULE,
     &generators::mod_imagemap::MODULE,
+    &generators::mod_info::MODULE,
     &generators::mod_reflector::MODULE,
     &generators::mod_status::MODULE,
     &http::mod_mime::MODULE,

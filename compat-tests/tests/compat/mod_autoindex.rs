@@ -120,6 +120,8 @@ IndexOrderDefault Descending Size
 fn errors() {
     group("autoindex errors").syntax(&[
         "IndexOptions Foo",
+        "IndexOptions FancyIndexing \"\" Foo",
+        "IndexOptions \"",
         "IndexOptions EmitAMP",
         "IndexOptions",
         "IndexOptions NameWidth=x",

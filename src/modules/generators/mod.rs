@@ -5,5 +5,6 @@ pub mod mod_autoindex;
 pub mod mod_cgi;
 pub mod mod_cgid;
 pub mod mod_imagemap;
+pub mod mod_info;
 pub mod mod_reflector;
 pub mod mod_status;

@@ -1,7 +1,17 @@
-//! The order in which `-L` lists the directives of the modules whose rows stand by concept instead.
+//! The order in which `-L` and server-info list the directives of the modules whose rows stand by concept instead.
+
+use super::{Directive, Registered};
+
+/// A module's rows in that order.
+pub fn rows_in_order(module: &dyn Registered) -> Vec<&'static Directive> {
+    let order = ORDER.iter().find(|(name, _)| *name == module.name()).map_or(&[][..], |(_, order)| order);
+    let mut rows: Vec<&Directive> = module.directives().iter().copied().flatten().collect();
+    rows.sort_by_key(|row| order.iter().position(|name| *name == row.name).unwrap_or(usize::MAX));
+    rows
+}
 
 /// Module and the names of its directives. What is not named comes last.
-pub(super) const ORDER: &[(&str, &[&str])] = &[
+const ORDER: &[(&str, &[&str])] = &[
     (
         "core.c",
         &[
