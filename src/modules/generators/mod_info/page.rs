@@ -69,11 +69,12 @@ pub(super) fn page(r: &Request) -> Vec<u8> {
         }
         Some(_) if is("hooks") => hooks(&mut out, '?'),
         Some(_) if is("providers") => providers(&mut out, r),
-        Some(name) => match modules.iter().find(|module| module.name().eq_ignore_ascii_case(name)) {
-            Some(module) => one(&mut out, r, commands, *module),
-            // A word that is none of these is no module either.
-            None => {}
-        },
+        // A word that is none of these is no module either.
+        Some(name) => {
+            if let Some(module) = modules.iter().find(|module| module.name().eq_ignore_ascii_case(name)) {
+                one(&mut out, r, commands, *module);
+            }
+        }
         None => {
             put!(
                 out,
