@@ -348,11 +348,13 @@ pub fn thread_id() -> i32 {
 }
 
 /// Texts that APR has for numbers of its own.
-const APR: [(i32, &str); 9] = [
+const APR: [(i32, &str); 11] = [
     (20002, "No such address / Could not find specified socket in poll list."),
     (20014, "Internal error (specific information not available)"),
-    (20019, "The given path misformatted or contained invalid characters"),
-    (20022, "The given path was above the root path"),
+    (20019, "DSO load failed"),
+    (20023, "The given path was above the root path"),
+    (20024, "The given path is misformatted or contained invalid characters"),
+    (20028, "Not enough entropy to continue."),
     (EAI_NONAME, "Name or service not known"),
     (70007, "The timeout specified has expired"),
     (70008, "Partial results are valid but processing is incomplete"),
