@@ -126,6 +126,7 @@ fn every_module_is_known_by_one_name() {
         "mod_authz_owner.c",
         "mod_authz_user.c",
         "mod_data.c",
+        "mod_proxy_http.c",
         "mod_ratelimit.c",
         "mod_status.c",
         "mod_systemd.c",

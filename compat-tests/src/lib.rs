@@ -5,12 +5,13 @@
 //! what can be seen from outside: answers, logs, output, exit codes, process facts. What may differ is in the named list
 //! [`normal::RULES`] and nowhere else.
 //!
-//! The tour: [`binaries`] finds the two programs, [`tree`] lays out a server root, [`ports`] finds it ports, [`server`] starts, watches and stops one,
+//! The tour: [`backend`] stands behind proxies, [`binaries`] finds the two programs, [`tree`] lays out a server root, [`ports`] finds it ports, [`server`] starts, watches and stops one,
 //! [`wire`] speaks raw TCP and takes answers apart, [`normal`] blanks what must differ, [`report`] tells what does, and
 //! [`group`] is the builder that tests are written with.
 // A test harness reports by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+pub mod backend;
 pub mod binaries;
 pub mod group;
 pub mod normal;
@@ -20,6 +21,7 @@ pub mod server;
 pub mod tree;
 pub mod wire;
 
+pub use backend::{Backend, Step, says, says_and_closes};
 pub use group::{Group, group};
 pub use server::Running;
 

@@ -147,6 +147,10 @@ impl Cx<'_> {
         let hidden = module != "macro" && self.around.first() == Some(&"<VirtualHost");
         self.warnings.push(Warning { hidden, module, level, text: text.into() });
     }
+    /// Notes a line for whoever starts the server.
+    pub fn tell(&mut self, text: impl Into<BString>) {
+        self.warnings.push(Warning { hidden: false, module: "", level: crate::log::Level::Warn, text: text.into() });
+    }
     /// The directive's name as messages show a section: `<Files>`.
     pub fn shown(&self) -> String {
         shown(self.directive.name)

@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 
 /// The httpd release whose behaviour we match.
 pub const COMPATIBLE: &str = "2.4.71";
+/// What we call ourselves where no option says how much (Via).
+pub const BASE: &str = "Apache/2.4.71";
 /// Its module magic number.
 pub const MAGIC: &str = "20120211:142";
 /// Our own version.

@@ -165,6 +165,10 @@ impl Process {
             (done, _) => done,
         }
     }
+    /// Whether a module is loaded, by its identifier.
+    pub fn has_module(&self, ident: &str) -> bool {
+        self.loaded.iter().any(|(known, _)| *known == ident)
+    }
     /// A module's state across servers.
     pub fn shared<T: Default + Clone + Send + Sync + 'static>(&mut self) -> &mut T {
         self.shared.edit()

@@ -27,7 +27,7 @@ pub use listener::Listener;
 pub use pipe::{PipeReader, PipeWriter};
 pub use process::Child;
 pub use round::at_round_end;
-pub use stream::Stream;
+pub use stream::{Outbound, Stream};
 pub use sync::{Notified, Notify, Permit, Semaphore};
 pub use timer::{Elapsed, sleep, timeout, yield_now};
 

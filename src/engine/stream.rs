@@ -16,6 +16,15 @@ use std::task::{Context, Poll};
 /// Octets that one sendfile(2) is asked for, so that one fast client does not hold the loop.
 const SENDFILE_MOST: usize = 2 * 1024 * 1024;
 
+/// What is to hold for our side of a connection that we open.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outbound {
+    /// The address to come from.
+    pub source: Option<std::net::IpAddr>,
+    /// SO_RCVBUF.
+    pub receive_buffer: Option<usize>,
+}
+
 /// A stream. Clones share the socket and what is known of its readiness.
 #[derive(Clone)]
 pub struct Stream {
@@ -47,8 +56,24 @@ impl Stream {
         Stream::connect(Domain::UNIX, &SockAddr::unix(path)?).await
     }
 
-    async fn connect(domain: Domain, address: &SockAddr) -> io::Result<Stream> {
+    /// As [`connect_tcp`](Stream::connect_tcp), with what is to hold for our side.
+    pub async fn connect_from(address: SocketAddr, how: Outbound) -> io::Result<Stream> {
+        let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::STREAM, None)?;
+        if let Some(size) = how.receive_buffer {
+            let _ = socket.set_recv_buffer_size(size);
+        }
+        if let Some(source) = how.source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+            socket.bind(&SocketAddr::new(source, 0).into())?;
+        }
+        Stream::connect_socket(socket, &address.into()).await
+    }
+
+    async fn connect(domain: Domain, address: &SockAddr) -> io::Result<Stream> {
+        Stream::connect_socket(Socket::new(domain, Type::STREAM, None)?, address).await
+    }
+
+    async fn connect_socket(socket: Socket, address: &SockAddr) -> io::Result<Stream> {
         socket.set_nonblocking(true)?;
         match socket.connect(address) {
             Ok(()) => return Stream::from_fd(socket.into()),
@@ -139,6 +164,15 @@ impl Stream {
 
     pub fn shutdown_write(&self) -> io::Result<()> {
         Ok(shutdown(self.source.fd.as_raw_fd(), Shutdown::Write)?)
+    }
+    /// Whether nothing at all has come that was not read, the end included.
+    pub fn is_quiet(&self) -> bool {
+        let mut octet = [std::mem::MaybeUninit::uninit()];
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        match socket2::SockRef::from(&self.source.fd).recv_with_flags(&mut octet, flags) {
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+            Ok(_) => false,
+        }
     }
     pub fn set_nodelay(&self, on: bool) {
         let _ = nix::sys::socket::setsockopt(&self.source.fd, sockopt::TcpNoDelay, &on);

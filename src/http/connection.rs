@@ -33,6 +33,7 @@ enum Next {
 
 /// Serves a connection until it ends.
 pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &'static Configuration) {
+    let _known = Known::new(&connection, &stream);
     let mut patience = send::patience(connection.base);
     let mut waiting = Waiting::None;
     if connection.keepalives.load(Ordering::Relaxed) > 0 {
@@ -60,6 +61,22 @@ pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &
                 break;
             }
         }
+    }
+}
+
+/// The socket as the connection's own: no longer than it is served, for what outlives that would keep it open.
+struct Known(Arc<Connection>);
+
+impl Known {
+    fn new(connection: &Arc<Connection>, stream: &Stream) -> Known {
+        *connection.stream.lock() = Some(stream.clone());
+        Known(connection.clone())
+    }
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        *self.0.stream.lock() = None;
     }
 }
 

@@ -193,7 +193,21 @@ async fn run(r: &mut Request, out: &mut Outgoing<'_>, manner: Manner) -> io::Res
     if unknown {
         return unknown_length(r, out, body, manner).await;
     }
+    let mut first = None;
+    if matches!(body, Body::Stream(_)) {
+        match body.next(r).await {
+            Ok(piece) => first = piece,
+            // Nothing is out yet: the error can still have its own answer.
+            Err(fault) => {
+                crate::server::die(r, fault.status).await;
+                return Box::pin(run(r, out, Manner { late: true, ..manner })).await;
+            }
+        }
+    }
     let delimiting = head(r, out, manner);
+    if let Some(piece) = first {
+        put(r, out, piece, delimiting.chunked).await?;
+    }
     let whole = pieces(r, out, &mut body, delimiting.chunked).await;
     finish(r, out, delimiting, whole).await
 }
@@ -341,7 +355,8 @@ async fn unknown_length(r: &mut Request, out: &mut Outgoing<'_>, mut body: Body,
     let served = r.connection.keepalives.load(Ordering::Relaxed);
     let mut delimiting = head(r, out, manner);
     let mut whole = Ok(true);
-    while !ended {
+    let measurable = !matches!(&body, Body::Stream(source) if !source.measurable());
+    while !ended && measurable {
         let gathered: u64 = ready.iter().map(Piece::len).sum();
         if gathered >= GATHER as u64 || ready.iter().any(|piece| matches!(piece, Piece::Flush)) {
             break;

@@ -10,6 +10,7 @@ pub mod loggers;
 pub mod mappers;
 pub mod metadata;
 pub mod mpm;
+pub mod proxy;
 
 use crate::module::Module;
 
@@ -78,4 +79,6 @@ pub static REGISTRY: &[&Module] = &[
     &metadata::mod_setenvif::MODULE,
     &metadata::mod_unique_id::MODULE,
     &metadata::mod_usertrack::MODULE,
+    &proxy::mod_proxy::MODULE,
+    &proxy::mod_proxy_http::MODULE,
 ];

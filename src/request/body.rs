@@ -117,6 +117,10 @@ pub trait Source: Send {
     fn length(&self) -> Option<u64> {
         None
     }
+    /// Whether its length is told once it ends early; what comes from another server in chunks stays so.
+    fn measurable(&self) -> bool {
+        true
+    }
 }
 
 /// A message body.

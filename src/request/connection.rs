@@ -2,6 +2,7 @@
 
 use super::Table;
 use crate::config::Server;
+use crate::engine::Stream;
 use bstr::{BString, ByteSlice};
 use parking_lot::Mutex;
 use std::any::{Any, TypeId};
@@ -61,6 +62,8 @@ pub struct Connection {
     /// Result of the reverse look-up, with whether it was confirmed both ways.
     pub remote_host: OnceLock<Option<BString>>,
     pub extensions: Mutex<Extensions>,
+    /// The socket while the connection is served, for interim responses.
+    pub stream: Mutex<Option<Stream>>,
 }
 
 impl Connection {
@@ -82,6 +85,7 @@ impl Connection {
             notes: Mutex::default(),
             remote_host: OnceLock::new(),
             extensions: Mutex::default(),
+            stream: Mutex::default(),
         }
     }
 }

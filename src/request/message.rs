@@ -141,7 +141,10 @@ pub struct Request {
     pub no_cache: bool,
     /// Content-Length asked for by the handler.
     pub content_length: Option<u64>,
+    /// Another server answers, and we pass it on.
     pub proxy_request: bool,
+    /// The client itself named that server.
+    pub forward_proxy: bool,
     /// Keep the connection open after this response; None while undecided.
     pub keep_alive: Option<bool>,
     pub body_in: Body,
@@ -228,6 +231,7 @@ impl Request {
             no_cache: false,
             content_length: None,
             proxy_request: false,
+            forward_proxy: false,
             keep_alive: None,
             body_in: Body::Empty,
             body_out: Body::Empty,
@@ -301,6 +305,7 @@ impl Request {
             no_cache,
             content_length,
             proxy_request,
+            forward_proxy,
             keep_alive,
             body_in,
             body_out,
@@ -370,6 +375,7 @@ impl Request {
         *no_cache = false;
         *content_length = None;
         *proxy_request = false;
+        *forward_proxy = false;
         *keep_alive = None;
         *body_in = Body::Empty;
         *body_out = Body::Empty;

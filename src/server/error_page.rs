@@ -142,7 +142,7 @@ fn explain(r: &Request, status: Status, out: &mut Vec<u8>) {
         _ => {
             let verbose = r.notes.get("verbose-error-to").is_some_and(|to| to == "*") && !notes().is_empty();
             if verbose {
-                return put(&[notes(), b"</p>\n"]);
+                return put(&[notes(), b"<p />\n"]);
             }
             put(&[b"<p>The server encountered an internal error or\nmisconfiguration and was unable to complete\nyour request.</p>\n"]);
             put(&[b"<p>Please contact the server administrator at \n ", &escape::html(name::server_admin(r))]);

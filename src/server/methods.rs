@@ -75,10 +75,11 @@ const CHUNKS: usize = 8 * 1024;
 
 /// Handler: TRACE sends the request back (RFC 9110 section 9.3.8).
 pub fn trace(r: &mut Request) -> BoxFuture<'_, Answer> {
-    if r.method.is(MethodNumber::TRACE) { Box::pin(echo(r)) } else { declined() }
+    if r.method.is(MethodNumber::TRACE) { Box::pin(send_trace(r)) } else { declined() }
 }
 
-async fn echo(r: &mut Request) -> Answer {
+/// Sends the request back, whatever its method's name.
+pub async fn send_trace(r: &mut Request) -> Answer {
     let setting = traces(r);
     if setting == Trace::Off {
         r.notes.set("error-notes", "TRACE denied by server configuration");

@@ -41,7 +41,7 @@ pub(crate) use settle::{process, settle};
 pub use subrequest::*;
 pub use vhost::base_server;
 pub(crate) use walk::memo::defaults;
-pub use walk::{allowed_options, same_sections};
+pub use walk::{allowed_options, proxy_walk, same_sections};
 
 use crate::request::Request;
 

@@ -11,6 +11,7 @@ use crate::request::{Request, Status, Table};
 pub fn fast_redirect(r: &mut Request, sub: Box<Request>) {
     let mut sub = *sub;
     r.proxy_request = sub.proxy_request;
+    r.forward_proxy = sub.forward_proxy;
     r.no_cache |= sub.no_cache;
     r.no_local_copy |= sub.no_local_copy;
     r.mtime = sub.mtime;

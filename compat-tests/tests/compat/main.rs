@@ -50,6 +50,8 @@ mod mod_macro;
 mod mod_mime;
 mod mod_mime_magic;
 mod mod_negotiation;
+mod mod_proxy;
+mod mod_proxy_http;
 mod mod_ratelimit;
 mod mod_reflector;
 mod mod_remoteip;

@@ -137,14 +137,14 @@ struct Basic;
 impl Challenge for Basic {
     fn challenge(&self, r: &mut Request) {
         let realm = server::auth_name(r).unwrap_or_default();
-        let field = if r.proxy_request { "Proxy-Authenticate" } else { "WWW-Authenticate" };
+        let field = if r.forward_proxy { "Proxy-Authenticate" } else { "WWW-Authenticate" };
         r.err_headers_out.set(field, format!("Basic realm=\"{realm}\"").as_bytes());
     }
 }
 
 /// User and password of the request's credentials.
 fn credentials(r: &mut Request) -> Result<(BString, BString), Answer> {
-    let field = if r.proxy_request { "Proxy-Authorization" } else { "Authorization" };
+    let field = if r.forward_proxy { "Proxy-Authorization" } else { "Authorization" };
     let Some(value) = r.headers_in.get(field) else {
         Basic.challenge(r);
         return Err(Answer::Status(Status::UNAUTHORIZED));

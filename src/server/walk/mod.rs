@@ -63,6 +63,23 @@ pub(crate) fn location_walk(r: &mut Request) -> Result<(), Status> {
     Ok(())
 }
 
+/// `<Proxy>` and `<ProxyMatch>`, which look at the URL that a request is for, then `<Files>`.
+pub fn proxy_walk(r: &mut Request, sections: &'static [Arc<Section>], url: &[u8]) {
+    for section in sections {
+        let matched = match &section.pattern {
+            Pattern::Literal(prefix) => url.starts_with(prefix),
+            Pattern::Wildcard(pattern) => fnmatch::matches(pattern, url, 0),
+            Pattern::Regex(regex) => regex_matches(r, section, regex, url),
+            _ => false,
+        };
+        if matched {
+            apply(r, section);
+        }
+    }
+    // It refuses nothing.
+    let _ = file_walk(r);
+}
+
 /// Whether a location's path covers a URL: the whole of it, or up to a slash.
 fn location_holds(path: &[u8], uri: &[u8]) -> bool {
     let Some(rest) = uri.strip_prefix(path) else { return false };

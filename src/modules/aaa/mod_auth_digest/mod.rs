@@ -213,14 +213,14 @@ fn challenge(r: &mut Request, opaque: Option<&Opaque>, stale: bool) {
     if let Some(opaque) = opaque {
         value.extend_from_slice(format!(", opaque=\"{opaque}\"").as_bytes());
     }
-    if let Some(domain) = dir.domain.as_ref().filter(|_| !r.proxy_request) {
+    if let Some(domain) = dir.domain.as_ref().filter(|_| !r.forward_proxy) {
         value.extend_from_slice(format!(", domain=\"{domain}\"").as_bytes());
     }
     if stale {
         value.extend_from_slice(b", stale=true");
     }
     value.extend_from_slice(b", qop=\"auth\"");
-    let field = if r.proxy_request { "Proxy-Authenticate" } else { "WWW-Authenticate" };
+    let field = if r.forward_proxy { "Proxy-Authenticate" } else { "WWW-Authenticate" };
     r.err_headers_out.merge(field, value);
 }
 
@@ -259,7 +259,7 @@ fn authenticate(r: &mut Request) -> Answer {
         return Answer::Status(Status::INTERNAL_SERVER_ERROR);
     };
     r.auth_type = Some("Digest".into());
-    let field = if r.proxy_request { "Proxy-Authorization" } else { "Authorization" };
+    let field = if r.forward_proxy { "Proxy-Authorization" } else { "Authorization" };
     let Some(value) = r.headers_in.get(field).map(BString::from) else {
         challenge(r, None, false);
         return REFUSED;
@@ -494,7 +494,7 @@ fn confirm(r: &mut Request) -> Answer {
         next = format!(", nextnonce=\"{nonce}\"");
     }
     let value = format!("rspauth=\"{digest}\"{next}, cnonce=\"{cnonce}\", nc={nc}, qop={qop}");
-    let field = if r.proxy_request { "Proxy-Authentication-Info" } else { "Authentication-Info" };
+    let field = if r.forward_proxy { "Proxy-Authentication-Info" } else { "Authentication-Info" };
     r.headers_out.merge(field, value);
     Answer::Ok
 }

@@ -229,6 +229,9 @@ fn remote(
         r.status = Status::OK;
         return Some(Answer::Status(Status::FORBIDDEN));
     }
+    if r.filename.starts_with(b"proxy:") && r.configuration.process.has_module("proxy_module") {
+        return Some(to_proxy(r, outcome.no_escape, directory));
+    }
     if r.filename.starts_with(b"proxy:") {
         let tag = if dir.is_some() { "AH10160" } else { "AH00669" };
         let text = format_args!(
@@ -275,6 +278,23 @@ fn remote(
     let target = r.filename.clone();
     r.headers_out.set("Location", target);
     Some(Answer::Status(status))
+}
+
+/// Hands the request to mod_proxy, whose handler takes it from its file name.
+fn to_proxy(r: &mut Request, no_escape: bool, directory: Option<&BString>) -> Answer {
+    let path_info = r.path_info.clone();
+    r.filename.extend_from_slice(&path_info);
+    if no_escape {
+        r.notes.set("proxy-nocanon", "1");
+    }
+    if let Some(args) = r.args.as_ref().filter(|_| no_escape || r.forward_proxy) {
+        r.filename.push(b'?');
+        r.filename.extend_from_slice(args);
+    }
+    r.proxy_request = true;
+    r.handler = Some("proxy-server".into());
+    trace(r, Level::Trace1, directory, format_args!("go-ahead with proxy request {} [OK]", raw(&r.filename)));
+    Answer::Ok
 }
 
 /// `path` with `from` at its start replaced by `to`.

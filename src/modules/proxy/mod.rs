@@ -1,0 +1,4 @@
+//! Gateways: mod_proxy and the modules that speak a protocol to backends for it.
+
+pub mod mod_proxy;
+pub mod mod_proxy_http;

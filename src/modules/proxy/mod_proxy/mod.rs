@@ -1,0 +1,58 @@
+//! mod_proxy: which requests go to a backend, and what all protocols to backends have in common.
+//!
+//! Hooks: `post_read_request`, first: a forward proxy's requests; `pre_translate_name` and `translate_name`, first:
+//! ProxyPass; `map_to_storage`, first: `<Proxy>` in the place of directories; `fixups`, first: the URL in one form;
+//! `handler`, first: the call itself, which a protocol's module makes ([`ProxyScheme`]).
+//!
+//! `settings.rs` and `rows.rs` are the directives, `pass.rs` those that make workers, `worker.rs` and `parameters.rs` the
+//! workers, `pool.rs` their connections, `translate.rs` the mapping there and back, `url.rs` URLs, `fields.rs` the head of
+//! a request to a backend, `wire.rs` reading from one, `call.rs` the handler.
+//!
+//! Differences: a connection to a backend holds no thread, so that `max` is unlimited where it is not set; balancers are
+//! not there yet. Manual: mod/mod_proxy.html.
+
+mod call;
+mod fields;
+mod parameters;
+mod pass;
+mod pool;
+mod rows;
+mod settings;
+mod translate;
+mod url;
+mod wire;
+mod worker;
+
+pub use call::{Call, ProxyScheme, backend, blocked};
+pub use fields::{hop_by_hop, prepare, via_value};
+pub use pool::{Backend, patience};
+pub use settings::{BadHeader, ProxyDir, ProxyServer, Via};
+pub use translate::{proxy_error, proxy_error_errno, reversed, reversed_cookie};
+pub use url::{authority, canonical, place};
+pub use wire::{Line, Wire};
+pub use worker::{Worker, default_port, split_authority, split_url};
+
+use crate::config::*;
+use crate::module::{FIRST, Hooks, Linked, Module, Phase};
+
+pub static MODULE: Module = Module {
+    name: "mod_proxy.c",
+    ident: "proxy_module",
+    linked: Linked::Loadable,
+    directives: &[rows::DIRECTIVES],
+    server: Config::of::<ProxyServer>(),
+    dir: Config::of::<ProxyDir>(),
+    hooks,
+};
+
+/// Longest line in the head of a response, unless `responsefieldsize` says otherwise.
+pub const FIELD_SIZE: usize = 8192;
+
+fn hooks(on: &mut Hooks) {
+    on.post_read_request(FIRST, translate::detect);
+    on.pre_translate_name(FIRST, translate::early);
+    on.translate_name(FIRST, translate::translate);
+    on.map_to_storage(FIRST, translate::sections);
+    on.fixups(FIRST, call::fixup);
+    on.later(Phase::handler, FIRST, call::handler);
+}
