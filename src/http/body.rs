@@ -42,6 +42,7 @@ pub fn framing(r: &mut Request, limits: &Limits, close: &mut bool) -> Result<Fra
         }
         if r.headers_in.unset("Content-Length") || r.version < Version::V1_1 {
             *close = true;
+            r.keep_alive = Some(false);
         }
         return Ok(Framing::Chunked(Decoder::new(limits.field_size, limits.options.strict)));
     }

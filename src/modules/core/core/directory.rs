@@ -441,7 +441,9 @@ fn set_handler(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
             .map_err(|error| Complaint::from(format!("Can't parse expression : {error}")))?;
         Handler::Expression(Arc::new(compiled))
     } else {
-        Handler::Name(word.to_ascii_lowercase().into())
+        // The path of a socket keeps its case.
+        let socket = word.starts_with(b"proxy:unix");
+        Handler::Name(if socket { word.into() } else { word.to_ascii_lowercase().into() })
     };
     cx.dir::<CoreDir>().handler = Some(handler);
     Ok(())

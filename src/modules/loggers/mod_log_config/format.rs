@@ -432,6 +432,7 @@ impl What {
                 escape_access(out, &r.the_request);
             }
             What::Handler => return escaped(out, r.handler.as_ref().map(|handler| handler.as_bstr())),
+            What::Status if r.status.0 == 0 => return false,
             What::Status => number(out, r.status.0),
             What::Time(moment, time) => {
                 let micros = if *moment == Moment::Begin { r.time } else { end };

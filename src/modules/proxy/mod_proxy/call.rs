@@ -3,7 +3,7 @@
 use super::pool::{self, Address, Backend, NoBackend};
 use super::settings::{Direct, ProxyServer, Remote, RemoteFor};
 use super::translate::{proxy_error, proxy_error_errno};
-use super::worker::{self, Worker};
+use super::worker::{self, Worker, status};
 use crate::config::{Configuration, CoreServer, Trace, whole_number};
 use crate::engine::BoxFuture;
 use crate::log::{Level, raw};
@@ -15,6 +15,9 @@ use std::sync::Arc;
 
 /// APR's number for a time that is over.
 pub const TIMED_OUT: i32 = 70_007;
+
+/// Workers with these bits serve nobody.
+const OFF: u32 = status::DISABLED | status::STOPPED;
 
 /// What a protocol's module is to do.
 pub struct Call {
@@ -284,6 +287,11 @@ pub async fn backend(
         (None, Some(remote)) => Address::Host(remote.host.clone(), remote.port),
         (None, None) => Address::Host(host.to_owned(), port),
     };
+    if call.worker.as_ref().is_some_and(|worker| worker.parameters.status & OFF != 0) {
+        let text = format_args!("AH00940: {}: disabled connection for ({host}:{port})", call.shown_scheme());
+        r.server.log_errno(Level::Error, "proxy", 0, text);
+        return Err(Answer::Status(Status::SERVICE_UNAVAILABLE));
+    }
     let refused = match pool::connect(r, call.worker.as_ref().filter(|_| call.remote.is_none()), &to).await {
         Ok(backend) => return Ok(backend),
         Err(refused) => refused,

@@ -55,9 +55,10 @@ pub fn prepare(r: &mut Request, host: &BStr, keeps_expect: bool, out: &mut Vec<u
         match &asked {
             Some(name) => value = name.clone(),
             None => {
+                value = r.server.name.clone().unwrap_or_else(|| server::server_name(r));
                 let text = "no HTTP 0.9 request (with no host line) on incoming request and preserve host set forcing \
                             hostname to be";
-                r.log(Level::Warn, "proxy", format_args!("AH01092: {text} {host} for uri {}", raw(&r.uri)));
+                r.log(Level::Warn, "proxy", format_args!("AH01092: {text} {value} for uri {}", raw(&r.uri)));
             }
         }
     }

@@ -51,8 +51,8 @@ pub const FIELD_SIZE: usize = 8192;
 fn hooks(on: &mut Hooks) {
     on.post_read_request(FIRST, translate::detect);
     on.pre_translate_name(FIRST, translate::early);
-    on.translate_name(FIRST, translate::translate);
+    on.translate_name(FIRST, translate::translate).after(&["mod_rewrite.c"]);
     on.map_to_storage(FIRST, translate::sections);
-    on.fixups(FIRST, call::fixup);
+    on.fixups(FIRST, call::fixup).after(&["mod_rewrite.c"]);
     on.later(Phase::handler, FIRST, call::handler);
 }

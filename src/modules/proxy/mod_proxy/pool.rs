@@ -39,6 +39,8 @@ pub struct Backend {
     pub stream: Stream,
     /// It has served a request before.
     pub reused: bool,
+    /// Whether the backend hears that it is kept.
+    told: bool,
     worker: Option<Arc<Worker>>,
     permit: Option<Permit>,
 }
@@ -68,19 +70,24 @@ pub async fn connect(r: &mut Request, worker: Option<&Arc<Worker>>, to: &Address
         Some(worker) => place(worker).await?,
         None => None,
     };
-    let reusable = worker.filter(|worker| worker.reuses() && !r.env.contains("proxy-nokeepalive"));
-    let fresh = r.env.contains("proxy-initial-not-pooled")
+    let reusable = worker.filter(|worker| worker.reuses());
+    let told = reusable.is_some() && !r.env.contains("proxy-nokeepalive");
+    let initial = r.env.contains("proxy-initial-not-pooled")
         && r.connection.keepalives.load(std::sync::atomic::Ordering::Relaxed) == 0;
-    if let Some(worker) = reusable.filter(|_| !fresh)
+    // One that is for this request alone takes a kept one's place.
+    let alone = !told || initial || r.keep_alive == Some(false) || r.env.contains("force-proxy-request-1.0");
+    if let Some(worker) = reusable
         && let Some(stream) = kept(worker)
+        && !alone
     {
-        return Ok(Backend { stream, reused: true, worker: Some(worker.clone()), permit });
+        return Ok(Backend { stream, reused: true, told, worker: Some(worker.clone()), permit });
     }
+    let reusable = reusable.filter(|_| !alone);
     let limit = worker
         .and_then(|worker| worker.parameters.connect)
         .unwrap_or_else(|| patience(r, worker.map(|worker| &**worker)));
     let stream = open(r, worker, to, limit).await?;
-    Ok(Backend { stream, reused: false, worker: reusable.cloned(), permit })
+    Ok(Backend { stream, reused: false, told, worker: reusable.cloned(), permit })
 }
 
 /// A place among the connections that `max` allows.
@@ -137,9 +144,9 @@ impl Backend {
         // Closing comes after the lock.
         drop((gone, more, permit));
     }
-    /// Whether the connection may serve another request.
-    pub fn reusable(&self) -> bool {
-        self.worker.is_some()
+    /// Whether the backend hears that the connection is kept.
+    pub fn announced_reuse(&self) -> bool {
+        self.told
     }
     /// The connection ends with this request.
     pub fn spend(&mut self) {

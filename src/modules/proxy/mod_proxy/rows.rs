@@ -179,9 +179,10 @@ pub const DIRECTIVES: &[Directive] = &[
         "ProxyPassInherit",
         SERVER,
         NO_OVERRIDE,
-        |cx, on| put(&mut cx.server::<ProxyServer>().inherit_aliases, on),
+        |_, _| Ok(()),
         "on if this server should inherit all ProxyPass directives defined in the main server (Setting to off recommended if using the Balancer Manager)",
-    ),
+    )
+    .ignored("hosts inherit in any case, as they do in Apache 2.4.71"),
     take1("ProxyStatus", SERVER, NO_OVERRIDE, status, "Configure Status: proxy status to one of: on | off | full"),
     raw_args("ProxySet", BOTH, NO_OVERRIDE, pass::proxy_set, "A balancer or worker name with list of params"),
     take1("ProxySourceAddress", SERVER, NO_OVERRIDE, source, "Configure local source IP used for request forward"),

@@ -106,7 +106,6 @@ pub struct Block {
 pub struct ProxyServer {
     pub requests: Option<bool>,
     pub aliases: Vec<Arc<Pass>>,
-    pub inherit_aliases: Option<bool>,
     pub inherit_workers: Option<bool>,
     pub workers: Vec<Arc<Worker>>,
     pub sections: Vec<Arc<Section>>,
@@ -133,7 +132,6 @@ impl Settings for ProxyServer {
         }
         inherit!(
             requests,
-            inherit_aliases,
             inherit_workers,
             domain,
             via,
@@ -145,11 +143,11 @@ impl Settings for ProxyServer {
             status,
             source,
         );
-        if out.inherit_aliases != Some(false) {
-            out.aliases.extend(base.aliases.iter().cloned());
-        }
+        out.aliases.extend(base.aliases.iter().cloned());
         if out.inherit_workers != Some(false) {
-            out.workers = [&base.workers[..], &add.workers[..]].concat();
+            // Each host has connections of its own.
+            let inherited = base.workers.iter().map(|worker| Arc::new(worker.with_own_pool()));
+            out.workers = inherited.chain(add.workers.iter().cloned()).collect();
         }
         out.sections = [&base.sections[..], &add.sections[..]].concat();
         out.remotes = [&base.remotes[..], &add.remotes[..]].concat();

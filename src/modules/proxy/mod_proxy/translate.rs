@@ -227,8 +227,9 @@ pub fn reversed_cookie(r: &Request, value: &[u8]) -> BString {
     let path = attribute(value, b"path=").and_then(|(from, to)| {
         let old = value.get(from..to)?;
         dir.cookie_paths.iter().find_map(|rule| {
-            let rest = old.strip_prefix(resolved(r, &rule.internal, rule).as_slice())?;
-            Some((from, to, [resolved(r, &rule.public, rule).as_slice(), rest].concat()))
+            // What stands behind the part that is known is dropped.
+            let begins = old.starts_with(&resolved(r, &rule.internal, rule));
+            begins.then(|| (from, to, resolved(r, &rule.public, rule).to_vec()))
         })
     });
     let domain = attribute(value, b"domain=").and_then(|(from, to)| {

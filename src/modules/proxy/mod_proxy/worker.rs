@@ -192,7 +192,12 @@ impl Worker {
         if !self.matchable {
             return url.starts_with(&self.name).then_some(self.name.len());
         }
-        wild(&self.name, url).then_some(self.name.len())
+        (self.name.len() <= url.len() && wild(&self.name, url)).then_some(self.name.len())
+    }
+
+    /// The same backend, with connections of its own.
+    pub fn with_own_pool(&self) -> Worker {
+        Worker { pool: Pool::new(), ..self.clone() }
     }
 
     /// Whether connections are kept for later requests.

@@ -13,6 +13,8 @@ use std::task::Poll;
 
 /// Octets handed on at a time.
 const PIECE: usize = 16 * 1024;
+/// APR's number for what is not whole.
+const INCOMPLETE: i32 = 70_008;
 /// Longest line between chunks, and trailers at most.
 const LONGEST_LINE: usize = 8192;
 const MOST_TRAILERS: usize = 100;
@@ -91,7 +93,7 @@ impl Source for Relay {
                     Some(Err(error)) => return Err(broken(r, error)),
                 }
             }
-            match self.read(r).await {
+            match self.read().await {
                 Ok(Some(bytes)) => {
                     self.gave = true;
                     Ok(Some(Piece::Bytes(bytes)))
@@ -123,14 +125,18 @@ impl Source for Relay {
 
 fn broken(r: &mut Request, error: io::Error) -> Fault {
     r.no_cache = true;
-    let errno = if error.kind() == io::ErrorKind::InvalidData { super::GENERAL } else { super::errno(&error) };
+    let errno = match error.kind() {
+        io::ErrorKind::InvalidData => super::GENERAL,
+        io::ErrorKind::UnexpectedEof => INCOMPLETE,
+        _ => super::errno(&error),
+    };
     r.log_errno(Level::Error, "proxy_http", errno, format_args!("AH01110: error reading response"));
     Fault { status: Status::BAD_GATEWAY, whose: Whose::Upstream, message: error.to_string() }
 }
 
 impl Relay {
     /// The next octets of the body; None at its end.
-    async fn read(&mut self, r: &mut Request) -> io::Result<Option<Bytes>> {
+    async fn read(&mut self) -> io::Result<Option<Bytes>> {
         let Some(wire) = &mut self.wire else { return Ok(None) };
         loop {
             match &mut self.state {
@@ -164,9 +170,9 @@ impl Relay {
                     let Line::Whole(line) = wire.line(LONGEST_LINE).await? else {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     };
-                    let size = chunk_size(&line).ok_or(io::ErrorKind::InvalidData)?;
+                    let size = chunk_size(&line)?;
                     if size == 0 {
-                        trailers(r, wire).await?;
+                        trailers(wire).await?;
                         self.state = State::Length(0);
                         return Ok(None);
                     }
@@ -178,13 +184,17 @@ impl Relay {
 }
 
 /// The size that begins a chunk; extensions are passed over.
-fn chunk_size(line: &[u8]) -> Option<u64> {
-    let digits = line.split(|byte| *byte == b';').next()?.trim_ascii_end();
-    let valid = (1..=15).contains(&digits.len()) && digits.iter().all(u8::is_ascii_hexdigit);
-    valid.then(|| u64::from_str_radix(digits.to_str().ok()?, 16).ok())?
+fn chunk_size(line: &[u8]) -> io::Result<u64> {
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let too_large = || io::Error::from_raw_os_error(libc::ENOSPC);
+    let number = digits.to_str().ok().and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    number.filter(|size| *size <= i64::MAX as u64).ok_or_else(too_large)
 }
 
-async fn trailers(r: &mut Request, wire: &mut Wire) -> io::Result<()> {
+async fn trailers(wire: &mut Wire) -> io::Result<()> {
     for _ in 0..MOST_TRAILERS {
         let Line::Whole(line) = wire.line(LONGEST_LINE).await? else {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -192,8 +202,8 @@ async fn trailers(r: &mut Request, wire: &mut Wire) -> io::Result<()> {
         if line.is_empty() {
             return Ok(());
         }
-        let (name, value) = line.split_once_str(":").ok_or(io::ErrorKind::InvalidData)?;
-        r.trailers_out.add(name, value.trim_ascii());
+        // They are read as fields are, and go no further.
+        line.find_byte(b':').ok_or(io::ErrorKind::InvalidData)?;
     }
     Err(io::ErrorKind::InvalidData.into())
 }
@@ -204,10 +214,10 @@ mod tests {
 
     #[test]
     fn sizes() {
-        assert_eq!(chunk_size(b"1f"), Some(31));
-        assert_eq!(chunk_size(b"A ;x=y"), Some(10));
+        assert_eq!(chunk_size(b"1f").unwrap(), 31);
+        assert_eq!(chunk_size(b"A ;x=y").unwrap(), 10);
         for bad in ["", "x", "-1", "+1", "1 2", "10000000000000000"] {
-            assert_eq!(chunk_size(bad.as_bytes()), None, "{bad}");
+            assert!(chunk_size(bad.as_bytes()).is_err(), "{bad}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The head of a backend's response: interim ones, fields, what becomes of the connections (RFC 9110 section 15.2).
 
 use super::super::mod_proxy::{
-    self, BadHeader, Call, Line, ProxyDir, ProxyServer, Via, Wire, hop_by_hop, proxy_error, via_value,
+    self, BadHeader, Call, Line, ProxyDir, ProxyServer, Wire, hop_by_hop, proxy_error, via_value,
 };
 use super::body::{self, Framing};
 use super::send::{self, Failure, Sent};
@@ -51,12 +51,12 @@ pub async fn response(r: &mut Request, call: &Call, target: &Target, sent: Sent,
     let mut interim = 0;
     let pooled = wire.backend.reused;
     loop {
-        let line = match first_line(&mut wire, limit).await {
+        let (line, whole) = match first_line(&mut wire, limit).await {
             Ok(line) => line,
             Err(error) => return no_answer(r, target, &error, pooled),
         };
         let Some((major, line)) = status_line(&line) else { return without_head(r, line, wire) };
-        if major != 1 {
+        if major != 1 || !whole {
             let shown = raw(&line.text).to_string();
             let why = format!("Corrupt status line returned by remote server: HTTP/{major}.{} {shown}", line.minor);
             return proxy_error(r, Status::BAD_GATEWAY, &why);
@@ -78,10 +78,8 @@ pub async fn response(r: &mut Request, call: &Call, target: &Target, sent: Sent,
         if (100..200).contains(&line.status) {
             interim += 1;
             if line.status == 101 {
-                return proxy_error(r, Status::BAD_GATEWAY, "Unexpected Upgrade: (none)");
-            }
-            if interim >= MOST_INTERIM {
-                let why = format!("Too many ({interim}) interim responses from origin server");
+                let to = fields.get("Upgrade").map_or("(none)".into(), |to| raw(to).to_string());
+                let why = format!("Unexpected Upgrade: {to} (expecting n/a)");
                 return proxy_error(r, Status::BAD_GATEWAY, &why);
             }
             if line.status == 100 && waiting.is_some() {
@@ -95,6 +93,10 @@ pub async fn response(r: &mut Request, call: &Call, target: &Target, sent: Sent,
             } else {
                 forward_interim(r, &line, fields).await;
             }
+            if interim >= MOST_INTERIM {
+                let why = format!("Too many ({interim}) interim responses from origin server");
+                return proxy_error(r, Status::BAD_GATEWAY, &why);
+            }
             continue;
         }
         // A body that the backend did not want was never sent: neither connection can go on.
@@ -106,15 +108,16 @@ pub async fn response(r: &mut Request, call: &Call, target: &Target, sent: Sent,
 }
 
 /// The first line of a response; empty lines before it are skipped.
-async fn first_line(wire: &mut Wire, limit: usize) -> io::Result<Vec<u8>> {
-    match wire.line(limit).await? {
-        Line::Whole(line) if line.is_empty() => match wire.line(limit).await? {
-            Line::Whole(line) | Line::TooLong(line) => Ok(line),
-            Line::Ended(_) => Err(io::ErrorKind::UnexpectedEof.into()),
-        },
-        Line::Whole(line) | Line::TooLong(line) => Ok(line),
+async fn first_line(wire: &mut Wire, limit: usize) -> io::Result<(Vec<u8>, bool)> {
+    let mut line = wire.line(limit).await?;
+    if matches!(&line, Line::Whole(line) if line.is_empty()) {
+        line = wire.line(limit).await?;
+    }
+    match line {
+        Line::Whole(line) => Ok((line, true)),
+        Line::TooLong(line) => Ok((line, false)),
         Line::Ended(rest) if rest.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
-        Line::Ended(rest) => Ok(rest),
+        Line::Ended(rest) => Ok((rest, true)),
     }
 }
 
@@ -131,8 +134,7 @@ fn no_answer(r: &mut Request, target: &Target, error: &io::Error, _pooled: bool)
     if !r.forward_proxy && served > 0 && !timed_out {
         return vanish(r);
     }
-    let status = if timed_out { Status::GATEWAY_TIME_OUT } else { Status::BAD_GATEWAY };
-    proxy_error(r, status, "Error reading from remote server")
+    proxy_error(r, Status::BAD_GATEWAY, "Error reading from remote server")
 }
 
 /// A response without a head, as HTTP/0.9 has it.
@@ -170,6 +172,9 @@ async fn read_fields(r: &mut Request, wire: &mut Wire, limit: usize, fields: &mu
             }
             Err(error) => return Err(unreadable(r, &error)),
         };
+        if line.contains(&0) {
+            return Err(unreadable(r, &io::Error::from_raw_os_error(libc::EINVAL)));
+        }
         if line.is_empty() {
             return Ok(());
         }
@@ -183,9 +188,7 @@ async fn read_fields(r: &mut Request, wire: &mut Wire, limit: usize, fields: &mu
         }
         let name = line.find_byte(b':').map(|colon| (colon, line.get(..colon).unwrap_or_default()));
         let Some((colon, name)) = name else {
-            if status_line(&line).is_some() {
-                continue;
-            }
+            let policy = if status_line(&line).is_some() { BadHeader::Ignore } else { policy };
             match policy {
                 BadHeader::IsError => return Err(Bad::Fields),
                 BadHeader::Ignore => {
@@ -271,10 +274,8 @@ async fn finish(r: &mut Request, line: StatusLine, mut fields: Table, mut wire: 
     ends |= hop_by_hop(&mut fields);
     fields.unset("Transfer-Encoding");
     fields.unset("Proxy-Authenticate");
-    if !matches!(r.server::<ProxyServer>().via, Some(Via::Block))
-        && let Some(via) = via_value(r, 1000 + line.minor)
-    {
-        fields.merge("Via", via);
+    if let Some(via) = via_value(r, r.version.0) {
+        fields.add("Via", via);
     }
     let status = Status(line.status);
     let bodiless = r.header_only || matches!(line.status, 204 | 304);
@@ -303,11 +304,12 @@ async fn finish(r: &mut Request, line: StatusLine, mut fields: Table, mut wire: 
             Some(value) => r.err_headers_out.set("WWW-Authenticate", value),
             None => {
                 let text = "AH01109: origin server sent 401 without WWW-Authenticate header";
-                r.log(Level::Error, "proxy_http", format_args!("{text}"));
+                r.log(Level::Info, "proxy_http", format_args!("{text}"));
             }
         }
     }
     if overridden {
+        r.status_line = Some(line.text);
         return Answer::Status(status);
     }
     if let Some(kind) = fields.get("Content-Type").map(BString::from) {
@@ -324,7 +326,9 @@ async fn finish(r: &mut Request, line: StatusLine, mut fields: Table, mut wire: 
         r.headers_out.add(name, value);
     }
     r.status = status;
-    r.status_line = Some(line.text);
+    // What could not be sent is replaced by the status's own words.
+    let sendable = !line.text.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
+    r.status_line = Some(line.text).filter(|_| sendable);
     r.body_out = match framing {
         Framing::Length(0) => {
             if wire.unread().is_empty() {

@@ -131,6 +131,7 @@ fn vanish(r: &mut Request) -> Answer {
     r.connection.aborted.store(true, Ordering::Relaxed);
     r.keep_alive = Some(false);
     r.simple = true;
+    r.status = Status::BAD_GATEWAY;
     r.body_out = Body::Empty;
     Answer::Done
 }

@@ -152,9 +152,6 @@ pub async fn request(
     wire: &mut Wire,
 ) -> Result<Sent, Failure> {
     let old = flag(r, "force-proxy-request-1.0");
-    if old && flag(r, "proxy-nokeepalive") {
-        wire.backend.spend();
-    }
     let mut out = Vec::with_capacity(1024);
     out.extend_from_slice(&r.method.name);
     out.push(b' ');
@@ -180,8 +177,15 @@ pub async fn request(
         }
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
     }
-    let kept = wire.backend.reusable();
-    out.extend_from_slice(if kept { b"Connection: Keep-Alive\r\n\r\n" } else { b"Connection: close\r\n\r\n" });
+    if old {
+        out.extend_from_slice(b"\r\n");
+    } else {
+        out.extend_from_slice(if wire.backend.announced_reuse() {
+            b"Connection: Keep-Alive\r\n\r\n"
+        } else {
+            b"Connection: close\r\n\r\n"
+        });
+    }
     if body.holds_back {
         wire.send(&out).await?;
         return Ok(Sent { waiting: Some(body) });
