@@ -69,7 +69,7 @@ pub type Word<'a> = &'a BStr;
 /// Argument shapes, named as in Apache, each with the setter that takes it.
 #[derive(Clone, Copy)]
 pub enum Shape {
-    /// Nothing may follow the name.
+    /// What follows the name is not read.
     NoArgs(fn(&mut Cx<'_>) -> Outcome),
     /// The rest of the line, unparsed.
     RawArgs(fn(&mut Cx<'_>, Word<'_>) -> Outcome),

@@ -249,10 +249,8 @@ pub fn call(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
     let left = |n: usize| -> &[u8] { args.get(args.len() - n.min(args.len())..).unwrap_or_default() };
     match directive.shape {
         Shape::RawArgs(set) | Shape::Section(set) => whole(cx).and_then(|()| set(cx, args)),
-        Shape::NoArgs(set) => match args.is_empty() {
-            true => whole(cx).and_then(|()| set(cx)),
-            false => Err(format!("{} takes no arguments", directive.name).into()),
-        },
+        // Words that stand there all the same are passed over.
+        Shape::NoArgs(set) => whole(cx).and_then(|()| set(cx)),
         Shape::Take1(set) => {
             let (word, rest) = next_word(args);
             if word.is_empty() || !rest.is_empty() {

@@ -2,9 +2,13 @@
 
 mod hooks;
 mod provider;
+mod slotmem;
+mod socache;
 
 pub use hooks::*;
 pub use provider::*;
+pub use slotmem::*;
+pub use socache::*;
 
 use crate::config::{Commands, Directive, Registered, SettingsKind};
 

@@ -2,6 +2,7 @@
 
 pub mod aaa;
 pub mod arch;
+pub mod cache;
 pub mod core;
 pub mod filters;
 pub mod generators;
@@ -11,6 +12,7 @@ pub mod mappers;
 pub mod metadata;
 pub mod mpm;
 pub mod proxy;
+pub mod slotmem;
 
 use crate::module::Module;
 
@@ -37,12 +39,15 @@ pub static REGISTRY: &[&Module] = &[
     &aaa::mod_authn_core::MODULE,
     &aaa::mod_authn_dbm::MODULE,
     &aaa::mod_authn_file::MODULE,
+    &aaa::mod_authn_socache::MODULE,
     &aaa::mod_authz_core::MODULE,
     &aaa::mod_authz_dbm::MODULE,
     &aaa::mod_authz_groupfile::MODULE,
     &aaa::mod_authz_host::MODULE,
     &aaa::mod_authz_owner::MODULE,
     &aaa::mod_authz_user::MODULE,
+    &cache::mod_socache_dbm::MODULE,
+    &cache::mod_socache_shmcb::MODULE,
     &filters::mod_brotli::MODULE,
     &filters::mod_buffer::MODULE,
     &filters::mod_data::MODULE,
@@ -81,4 +86,6 @@ pub static REGISTRY: &[&Module] = &[
     &metadata::mod_usertrack::MODULE,
     &proxy::mod_proxy::MODULE,
     &proxy::mod_proxy_http::MODULE,
+    &slotmem::mod_slotmem_plain::MODULE,
+    &slotmem::mod_slotmem_shm::MODULE,
 ];

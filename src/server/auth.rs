@@ -1,9 +1,9 @@
 //! Authentication's common ground: the configured type and realm, challenges, password hashes.
 
-use crate::module::{AuthNames, Challenge};
+use crate::module::{AuthNames, AuthnCache, Challenge};
 use crate::request::Request;
 use base64::Engine;
-use bstr::BString;
+use bstr::{BStr, BString};
 use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 
@@ -26,6 +26,13 @@ pub fn note_auth_failure(r: &mut Request) {
     let Some(kind) = auth_type(r) else { return };
     if let Some(scheme) = r.configuration.providers.find::<dyn Challenge>(&kind.to_ascii_lowercase()) {
         scheme.challenge(r);
+    }
+}
+
+/// Gives what a provider of users found to the cache of credentials, if there is one (`ap_authn_cache_store`).
+pub fn keep_credentials(r: &Request, provider: &str, user: &BStr, realm: Option<&BStr>, hash: &[u8]) {
+    if let Some(cache) = r.configuration.providers.find::<dyn AuthnCache>(b"authn-cache") {
+        cache.keep(r, provider, user, realm, hash);
     }
 }
 

@@ -11,6 +11,7 @@ pub mod passing;
 pub mod regex;
 pub mod resolve;
 pub mod shared;
+pub mod shared_lock;
 pub mod signal;
 pub mod socket;
 pub mod tcp;

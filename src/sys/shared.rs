@@ -2,6 +2,8 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::ops::Deref;
+use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
 /// `words` zeroed words, shared with every process forked later. They live as long as the process.
@@ -18,6 +20,30 @@ pub fn words(words: usize) -> io::Result<&'static [AtomicU64]> {
     Ok(unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), words) })
 }
 
+/// Zeroed words, shared with every process forked while it lives.
+pub struct Region(&'static [AtomicU64]);
+
+impl Region {
+    pub fn new(count: usize) -> io::Result<Region> {
+        words(count).map(Region)
+    }
+}
+
+impl Deref for Region {
+    type Target = [AtomicU64];
+    fn deref(&self) -> &[AtomicU64] {
+        self.0
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        let start = NonNull::from(self.0).cast();
+        // SAFETY: `words` mapped exactly this range; the slice never left this value but borrowed from it.
+        let _ = unsafe { nix::sys::mman::munmap(start, size_of_val(self.0)) };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering;
@@ -29,5 +55,14 @@ mod tests {
         words[999].store(7, Ordering::Relaxed);
         assert!(super::words(usize::MAX / 16).is_err());
         assert!(super::words(0).is_err());
+    }
+
+    #[test]
+    fn regions_come_and_go() {
+        for _ in 0..100 {
+            let region = super::Region::new(1 << 17).unwrap();
+            region[5].store(1, Ordering::Relaxed);
+            assert_eq!(region.len(), 1 << 17);
+        }
     }
 }

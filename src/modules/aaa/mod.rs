@@ -9,6 +9,7 @@ pub mod mod_authn_anon;
 pub mod mod_authn_core;
 pub mod mod_authn_dbm;
 pub mod mod_authn_file;
+pub mod mod_authn_socache;
 pub mod mod_authz_core;
 pub mod mod_authz_dbm;
 pub mod mod_authz_groupfile;

@@ -74,14 +74,20 @@ impl AuthnProvider for Users {
     fn check_password(&self, r: &mut Request, user: &BStr, password: &BStr) -> Authn {
         match look_up(r, user) {
             Err(error) => error,
-            Ok(hash) if server::password_matches(password, &hash) => Authn::Granted,
-            Ok(_) => Authn::Denied,
+            Ok(hash) => {
+                server::keep_credentials(r, "dbm", user, None, &hash);
+                if server::password_matches(password, &hash) { Authn::Granted } else { Authn::Denied }
+            }
         }
     }
     fn knows_realms(&self) -> bool {
         true
     }
     fn realm_hash(&self, r: &mut Request, user: &BStr, realm: &BStr) -> Option<Result<Vec<u8>, Authn>> {
-        Some(look_up(r, &[user, b":".as_ref(), realm].concat()).map(Vec::from))
+        let found = look_up(r, &[user, b":".as_ref(), realm].concat());
+        if let Ok(hash) = &found {
+            server::keep_credentials(r, "dbm", user, Some(realm), hash);
+        }
+        Some(found.map(Vec::from))
     }
 }

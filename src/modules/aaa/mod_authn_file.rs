@@ -98,8 +98,10 @@ impl AuthnProvider for Users {
         match look_up(r, &[user], ("AH01619", "AH01620")) {
             Err(error) => error,
             Ok(None) => Authn::UserNotFound,
-            Ok(Some(hash)) if server::password_matches(password, &hash) => Authn::Granted,
-            Ok(Some(_)) => Authn::Denied,
+            Ok(Some(hash)) => {
+                server::keep_credentials(r, "file", user, None, &hash);
+                if server::password_matches(password, &hash) { Authn::Granted } else { Authn::Denied }
+            }
         }
     }
     fn knows_realms(&self) -> bool {
@@ -109,7 +111,10 @@ impl AuthnProvider for Users {
         Some(match look_up(r, &[user, realm], ("AH01621", "AH01622")) {
             Err(error) => Err(error),
             Ok(None) => Err(Authn::UserNotFound),
-            Ok(Some(hash)) => Ok(hash.into()),
+            Ok(Some(hash)) => {
+                server::keep_credentials(r, "file", user, Some(realm), &hash);
+                Ok(hash.into())
+            }
         })
     }
 }

@@ -1,0 +1,4 @@
+//! Caches.
+
+pub mod mod_socache_dbm;
+pub mod mod_socache_shmcb;
