@@ -128,7 +128,7 @@ impl SharedCache for Cache {
             for file in Sdbm::files(&path) {
                 if let Err(errno) = unistd::chown(&file, user, None) {
                     let text = format_args!("AH00802: Can't change owner of {}", file.display());
-                    log::process_errno(Level::Error, "socache_dbm", &io::Error::from(errno), text);
+                    log::process_errno(Level::Error, "socache_dbm", io::Error::from(errno), text);
                     return Err(CacheNotReady);
                 }
             }
