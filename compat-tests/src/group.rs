@@ -14,6 +14,7 @@ use crate::normal::{self, Mask};
 use crate::ports::Ports;
 use crate::report::{self, Seen, Todo};
 use crate::server::{self, Ended, Running};
+use crate::tls::{self, TlsClient};
 use crate::tree::{self, Entry, Names};
 use crate::wire::{self, Talk};
 
@@ -40,11 +41,13 @@ pub struct Group {
     conf_file: String,
     sizes_vary: bool,
     todos: Vec<Todo>,
+    client: Option<TlsClient>,
 }
 
 #[derive(Clone)]
 struct Case {
     talk: Talk,
+    tls: Option<TlsClient>,
     masks: Vec<Mask>,
 }
 
@@ -75,6 +78,7 @@ pub fn group(name: &str) -> Group {
         conf_file: "conf/httpd.conf".to_owned(),
         sizes_vary: false,
         todos: Vec::new(),
+        client: None,
     }
 }
 
@@ -138,6 +142,26 @@ impl Group {
     pub fn file(mut self, path: &str, bytes: impl AsRef<[u8]>) -> Group {
         self.entries.retain(|entry| !matches!(entry, Entry::File(old, _) if old == path));
         self.entries.push(Entry::File(path.to_owned(), bytes.as_ref().to_vec()));
+        self
+    }
+
+    /// Loads mod_ssl and lays the keys and certificates of [`tls::files`] out under `tls/`.
+    pub fn with_tls(mut self) -> Group {
+        for (path, bytes) in tls::files() {
+            self.entries.push(Entry::File(path.clone(), bytes.clone()));
+        }
+        self.and_modules("ssl")
+    }
+
+    /// The requests that follow come from this client.
+    pub fn over(mut self, client: TlsClient) -> Group {
+        self.client = Some(client);
+        self
+    }
+
+    /// The requests that follow come without TLS.
+    pub fn plain(mut self) -> Group {
+        self.client = None;
         self
     }
 
@@ -217,7 +241,7 @@ impl Group {
     }
 
     fn case(mut self, talk: Talk) -> Group {
-        self.cases.push(Case { talk, masks: Vec::new() });
+        self.cases.push(Case { talk, tls: self.client.clone(), masks: Vec::new() });
         self
     }
 
@@ -232,12 +256,14 @@ impl Group {
             }
             let mut seen = Vec::new();
             for case in &group.cases {
-                let bytes = wire::talk(side.names.ports.numbers[0], &case.talk);
-                let mut result = normal::connection(&bytes, &side.names);
+                let (agreed, bytes) = wire::talk_over(side.names.ports.numbers[0], &case.talk, case.tls.as_ref());
+                let mut result = agreed.into_bytes();
+                result.extend(normal::connection(&bytes, &side.names));
                 for mask in &case.masks {
                     result = mask.apply(&result);
                 }
-                seen.push(Seen { what: describe(&case.talk), result });
+                let how = case.tls.as_ref().map(|tls| format!("{}: ", tls.describe())).unwrap_or_default();
+                seen.push(Seen { what: how + &describe(&case.talk), result });
             }
             let ended = running.stop();
             seen.extend(group.after(side, &ended));

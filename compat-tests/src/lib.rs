@@ -6,7 +6,7 @@
 //! [`normal::RULES`] and nowhere else.
 //!
 //! The tour: [`backend`] stands behind proxies, [`binaries`] finds the two programs, [`tree`] lays out a server root, [`ports`] finds it ports, [`server`] starts, watches and stops one,
-//! [`wire`] speaks raw TCP and takes answers apart, [`normal`] blanks what must differ, [`report`] tells what does, and
+//! [`wire`] speaks raw TCP, or [`tls`] over it, and takes answers apart, [`normal`] blanks what must differ, [`report`] tells what does, and
 //! [`group`] is the builder that tests are written with.
 // A test harness reports by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
@@ -18,6 +18,7 @@ pub mod normal;
 pub mod ports;
 pub mod report;
 pub mod server;
+pub mod tls;
 pub mod tree;
 pub mod wire;
 

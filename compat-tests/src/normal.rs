@@ -114,6 +114,24 @@ pub const RULES: &[Rule] = &[
         with: "/sid#{ID}][rid#{ID}/",
     },
     Rule {
+        name: "tls-library",
+        why: "what each protects connections with, and what only OpenSSL says of itself (DIFFERENCES.md)",
+        pattern: r"(?m)^.*AH01882: .*\n|^.*SSL Library Error: .*\n| OpenSSL/[0-9][0-9a-z.]*",
+        with: "",
+    },
+    Rule {
+        name: "tls-library-variable",
+        why: "what each protects connections with",
+        pattern: r"(SSL_VERSION_LIBRARY=)[A-Za-z]+/[0-9][0-9a-z.]*",
+        with: "$1{LIBRARY}",
+    },
+    Rule {
+        name: "tls-session",
+        why: "a random number",
+        pattern: r"(SSL_SESSION_ID=)[0-9a-fA-F]+",
+        with: "$1{SESSION}",
+    },
+    Rule {
         name: "program-name",
         why: "argv[0]",
         pattern: r"(?m)(^|AH\d{5}: )(apache2|httpd): ",

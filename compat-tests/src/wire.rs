@@ -4,6 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustls::{ClientConnection, StreamOwned};
+
+use crate::tls::TlsClient;
+
 /// No exchange may take longer; reaching it is part of what was seen. A resolver that does not answer holds a look-up for 10 or 20
 /// seconds.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -19,10 +23,22 @@ pub enum Talk {
 
 /// Everything the server at `port` sent on one connection.
 pub fn talk(port: u16, talk: &Talk) -> Vec<u8> {
+    talk_over(port, talk, None).1
+}
+
+/// The same, over TLS where a client is given: what was agreed on, too.
+pub fn talk_over(port: u16, talk: &Talk, tls: Option<&TlsClient>) -> (String, Vec<u8>) {
     let mut connection = match Connection::open(port) {
         Ok(connection) => connection,
-        Err(e) => return format!("[cannot connect: {:?}]", e.kind()).into_bytes(),
+        Err(e) => return (String::new(), format!("[cannot connect: {:?}]", e.kind()).into_bytes()),
     };
+    let mut facts = String::new();
+    if let Some(tls) = tls {
+        match connection.secure(tls) {
+            Ok(agreed) => facts = agreed,
+            Err(failure) => return (failure, Vec::new()),
+        }
+    }
     match talk {
         Talk::Hold(bytes) => {
             connection.send(bytes);
@@ -40,12 +56,13 @@ pub fn talk(port: u16, talk: &Talk) -> Vec<u8> {
             }
         }
     }
-    connection.seen
+    (facts, connection.seen)
 }
 
 /// One client connection and what came back on it.
 pub struct Connection {
     stream: TcpStream,
+    tls: Option<StreamOwned<ClientConnection, TcpStream>>,
     /// Everything read so far.
     pub seen: Vec<u8>,
     read_to: usize,
@@ -58,11 +75,23 @@ impl Connection {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(DEADLINE))?;
-        Ok(Connection { stream, seen: Vec::new(), read_to: 0, deadline: Instant::now() + DEADLINE })
+        Ok(Connection { stream, tls: None, seen: Vec::new(), read_to: 0, deadline: Instant::now() + DEADLINE })
+    }
+
+    /// Does a TLS handshake; says what was agreed on, or that nothing was.
+    pub fn secure(&mut self, client: &TlsClient) -> Result<String, String> {
+        self.stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        let (facts, stream) = client.connect(self.stream.try_clone().expect("a second handle"))?;
+        self.tls = Some(stream);
+        Ok(facts)
     }
 
     /// Sends; beside the reading when there is much of it, for a server may answer and stop reading. A failed write shows in the answer.
     pub fn send(&mut self, bytes: &[u8]) {
+        if let Some(tls) = &mut self.tls {
+            let _ = tls.write_all(bytes).and_then(|()| tls.flush());
+            return;
+        }
         if bytes.len() <= 32 * 1024 {
             let _ = self.stream.write_all(bytes);
             return;
@@ -85,7 +114,13 @@ impl Connection {
 
     /// Says that no more will be sent, and reads to the end.
     pub fn finish(&mut self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
+        match &mut self.tls {
+            Some(tls) => {
+                tls.conn.send_close_notify();
+                let _ = tls.flush();
+            }
+            None => drop(self.stream.shutdown(Shutdown::Write)),
+        }
         self.rest();
     }
 
@@ -122,7 +157,11 @@ impl Connection {
         }
         let _ = self.stream.set_read_timeout(Some(left));
         let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
+        let read = match &mut self.tls {
+            Some(tls) => tls.read(&mut buffer),
+            None => self.stream.read(&mut buffer),
+        };
+        match read {
             Ok(0) => false,
             Ok(n) => {
                 self.seen.extend_from_slice(&buffer[..n]);

@@ -388,7 +388,8 @@ impl Http {
         let local = stream.local_addr().ok()?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (base, hosts) = server::base_server(self.configuration, local);
-        Some(Arc::new(Connection { hosts, ..Connection::new(id, peer, local, base) }))
+        let scheme = if server::tls(base).is_some() { "https" } else { "http" };
+        Some(Arc::new(Connection { hosts, scheme, ..Connection::new(id, peer, local, base) }))
     }
 }
 

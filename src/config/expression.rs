@@ -3,7 +3,7 @@
 //! The grammar is the parser crate's; what the names mean for a request is `crate::server::expression`'s.
 //! Manual: expr.html.
 
-use super::Providers;
+use super::{Providers, TlsNames};
 use crate::sys::regex::{Flags, Regex};
 use bstr::{BStr, BString, ByteSlice};
 use httpd_conf::expr::{self, Condition, ConditionKind, List, Part, Use, Word};
@@ -49,6 +49,8 @@ pub enum Test {
     },
     Integer(Comparison, Text, Text),
     Text(Comparison, Text, Text),
+    /// Texts by their lengths first: how SSLRequire compares.
+    Lengths(Comparison, Text, Text),
     In(Text, Vec<Text>),
     Match {
         subject: Text,
@@ -67,6 +69,10 @@ pub enum Piece {
     Backref(u8),
     Variable(Variable),
     Function(Function, Text),
+    /// A variable of secured connections (`SSL_PROTOCOL`).
+    Tls(BString),
+    /// The same with a name that is made up (`%{SSL:...}`).
+    TlsNamed(Text),
 }
 
 macro_rules! names {
@@ -272,8 +278,9 @@ impl Rights {
 
 impl Expression {
     /// Compiles a condition; the error's text is Apache's.
-    pub fn condition(text: &BStr, rights: Rights, _: &Providers) -> Result<Expression, String> {
-        let condition = expr::parse_condition(text, |used| check(used, rights.restricted)).map_err(refused)?;
+    pub fn condition(text: &BStr, rights: Rights, providers: &Providers) -> Result<Expression, String> {
+        let tls = providers.find::<dyn TlsNames>(b"tls").is_some();
+        let condition = expr::parse_condition(text, |used| check(used, rights.restricted, tls)).map_err(refused)?;
         Ok(Expression {
             text: text.into(),
             root: Root::Condition(Test::resolve(condition)?),
@@ -282,14 +289,23 @@ impl Expression {
         })
     }
     /// Compiles a string with `%{...}` in it; the error's text is Apache's.
-    pub fn string(text: &BStr, rights: Rights, _: &Providers) -> Result<Expression, String> {
-        let word = expr::parse_string(text, |used| check(used, rights.restricted)).map_err(refused)?;
+    pub fn string(text: &BStr, rights: Rights, providers: &Providers) -> Result<Expression, String> {
+        let tls = providers.find::<dyn TlsNames>(b"tls").is_some();
+        let word = expr::parse_string(text, |used| check(used, rights.restricted, tls)).map_err(refused)?;
         Ok(Expression {
             text: text.into(),
             root: Root::Text(Text::resolve(word)?),
             no_vary: rights.no_vary,
             origin: None,
         })
+    }
+    /// The same, with numbers compared as SSLRequire does: texts by their lengths first.
+    pub fn comparing_lengths(self) -> Expression {
+        let root = match self.root {
+            Root::Condition(test) => Root::Condition(test.comparing_lengths()),
+            text => text,
+        };
+        Expression { root, ..self }
     }
     /// The same, and its failures are logged with the place where it stands.
     pub fn at(self, module: &'static str, file: &BStr, line: u32) -> Expression {
@@ -312,21 +328,25 @@ fn refused(error: expr::ParseError) -> String {
     error.message().to_string()
 }
 
+fn is_tls(name: &[u8]) -> bool {
+    name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SSL_"))
+}
+
 const NO_NETWORK: &str = "parsing of subnet/netmask failed";
 
 /// What the parser asks of every name it meets.
-fn check(used: Use<'_>, restricted: bool) -> Result<(), BString> {
+fn check(used: Use<'_>, restricted: bool, tls: bool) -> Result<(), BString> {
     let network = |operator: &str, argument: &Word| match argument.as_constant() {
         None => Err(BString::from(format!("-{operator} requires subnet/netmask as constant argument"))),
         Some(text) => Network::parse(text).map(|_| ()).ok_or_else(|| NO_NETWORK.into()),
     };
     let known = match used {
-        Use::Variable(name) => Variable::named(name).is_some(),
+        Use::Variable(name) => Variable::named(name).is_some() || tls && is_tls(name),
         Use::Function { name, .. } => match Function::named(name) {
             Some(Function::File | Function::FileSize) if restricted => {
                 return Err(format!("{name} not available in restricted context").into());
             }
-            function => function.is_some(),
+            function => function.is_some() || tls && name.eq_ignore_ascii_case(b"SSL"),
         },
         Use::ListFunction { .. } => false,
         Use::Unary { name, argument } if name == "R" => return network("R", argument),
@@ -346,6 +366,16 @@ fn compile(regex: &expr::Regex) -> Result<Regex, String> {
 }
 
 impl Test {
+    fn comparing_lengths(self) -> Test {
+        let all = |tests: Vec<Test>| tests.into_iter().map(Test::comparing_lengths).collect();
+        match self {
+            Test::Not(test) => Test::Not(Box::new(test.comparing_lengths())),
+            Test::And(tests) => Test::And(all(tests)),
+            Test::Or(tests) => Test::Or(all(tests)),
+            Test::Integer(comparison, left, right) => Test::Lengths(comparison, left, right),
+            other => other,
+        }
+    }
     fn resolve(condition: Condition) -> Result<Test, String> {
         let all = |conditions: Vec<Condition>| conditions.into_iter().map(Test::resolve).collect::<Result<_, _>>();
         let unknown = |name: BString| format!("'{name}' does not exist");
@@ -396,8 +426,13 @@ impl Text {
             Ok(match part {
                 Part::Text(text) => Piece::Literal(text),
                 Part::Backref(number) => Piece::Backref(number),
-                Part::Variable { name, .. } => {
-                    Piece::Variable(Variable::named(&name).ok_or_else(|| format!("Variable '{name}' does not exist"))?)
+                Part::Variable { name, .. } => match Variable::named(&name) {
+                    Some(variable) => Piece::Variable(variable),
+                    None if is_tls(&name) => Piece::Tls(name),
+                    None => return Err(format!("Variable '{name}' does not exist")),
+                },
+                Part::Function { name, argument, .. } if name.eq_ignore_ascii_case(b"SSL") => {
+                    Piece::TlsNamed(Text::resolve(argument)?)
                 }
                 Part::Function { name, argument, .. } => Piece::Function(
                     Function::named(&name).ok_or_else(|| format!("Function '{name}' does not exist"))?,

@@ -12,6 +12,9 @@ pub trait TreeKeeper: Sync {
     fn keep(&self, configuration: &mut Configuration, nodes: Vec<Node>);
 }
 
+/// Offered as `tls` by a module that knows variables of secured connections (`SSL_…`): expressions may name them.
+pub trait TlsNames: Sync {}
+
 /// All providers of the loaded modules, by trait and name, names in registration order irrelevant.
 #[derive(Default)]
 pub struct Providers {

@@ -17,6 +17,7 @@ mod stream;
 mod sync;
 mod task;
 mod timer;
+mod tls;
 mod watchdog;
 
 pub use clock::now;
@@ -30,6 +31,7 @@ pub use round::at_round_end;
 pub use stream::{Outbound, Stream};
 pub use sync::{Notified, Notify, Permit, Semaphore};
 pub use timer::{Elapsed, sleep, timeout, yield_now};
+pub use tls::{HandshakeError, Session};
 
 use std::future::Future;
 use std::pin::Pin;

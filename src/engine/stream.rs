@@ -1,6 +1,7 @@
-//! Byte streams: TCP and Unix sockets, pipes.
+//! Byte streams: TCP and Unix sockets, pipes, and TLS over them.
 
 use super::io::{READABLE, Source, WRITABLE};
+use super::tls::{HandshakeError, Session, Tls};
 use crate::sys;
 use nix::sys::socket::{Shutdown, shutdown, sockopt};
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -8,6 +9,7 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use std::task::{Context, Poll};
 
 /// Octets that one sendfile(2) is asked for, so that one fast client does not hold the loop.
 const SENDFILE_MOST: usize = 2 * 1024 * 1024;
+/// Octets of a file that are read and encrypted at once.
+const ENCRYPT_MOST: usize = 64 * 1024;
 
 /// What is to hold for our side of a connection that we open.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,12 +33,16 @@ pub struct Outbound {
 #[derive(Clone)]
 pub struct Stream {
     source: Arc<Source>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Stream {
+    fn over(source: Source) -> Stream {
+        Stream { source: Arc::new(source), tls: None }
+    }
     /// Over any descriptor that reads and writes octets; it is made non-blocking by the caller.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Stream> {
-        Ok(Stream { source: Arc::new(Source::new(fd)) })
+        Ok(Stream::over(Source::new(fd)))
     }
     pub fn from_tcp(stream: TcpStream) -> io::Result<Stream> {
         stream.set_nonblocking(true)?;
@@ -43,7 +51,7 @@ impl Stream {
     /// A connection that rests between two exchanges: its reader waits before the first attempt.
     pub fn from_resting_tcp(stream: TcpStream) -> io::Result<Stream> {
         stream.set_nonblocking(true)?;
-        Ok(Stream { source: Arc::new(Source::resting(stream.into())) })
+        Ok(Stream::over(Source::resting(stream.into())))
     }
     pub fn from_unix(stream: UnixStream) -> io::Result<Stream> {
         stream.set_nonblocking(true)?;
@@ -80,7 +88,7 @@ impl Stream {
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
             Err(error) => return Err(error),
         }
-        let stream = Stream { source: Arc::new(Source::not_ready(socket.into(), false)) };
+        let stream = Stream::over(Source::not_ready(socket.into(), false));
         std::future::poll_fn(|cx| stream.source.poll_ready(cx, WRITABLE)).await?;
         match nix::sys::socket::getsockopt(&stream.source.fd, sockopt::SocketError)? {
             0 => Ok(stream),
@@ -88,14 +96,40 @@ impl Stream {
         }
     }
 
+    /// The same socket with TLS over it; `received` was read from it already. The handshake follows.
+    pub fn secured(&self, session: Session, received: &[u8]) -> Stream {
+        Stream { source: self.source.clone(), tls: Some(Arc::new(Tls::new(session, received))) }
+    }
+    /// Does the handshake, where there is TLS. The caller sets a time.
+    pub async fn handshake(&self) -> Result<(), HandshakeError> {
+        match &self.tls {
+            Some(tls) => std::future::poll_fn(|cx| tls.poll_handshake(cx, &self.source)).await,
+            None => Ok(()),
+        }
+    }
+    /// What the TLS session knows, where there is one.
+    pub fn tls<T>(&self, at: impl FnOnce(&rustls::CommonState) -> T) -> Option<T> {
+        Some(self.tls.as_ref()?.look(at))
+    }
+    pub fn is_secured(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Reads; 0 at the end. A short read means that nothing is left: the next read waits without another attempt.
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if let Some(tls) = &self.tls {
+            return tls.poll_read(cx, &self.source, buffer);
+        }
         self.source.poll_with(cx, READABLE, |fd| {
             let read = nix::unistd::read(fd, buffer)?;
             Ok((read, read > 0 && read < buffer.len()))
         })
     }
+    /// Writes some. Over TLS the socket may not have taken all of it yet: [`Stream::poll_flush`] sees it off.
     pub fn poll_write_vectored(&self, cx: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if let Some(tls) = &self.tls {
+            return tls.poll_write(cx, &self.source, buffers);
+        }
         self.source.poll_with(cx, WRITABLE, |fd| {
             let sent = match buffers {
                 [whole] => nix::unistd::write(fd, whole)?,
@@ -104,8 +138,18 @@ impl Stream {
             Ok((sent, false))
         })
     }
+    /// Ready when the socket took everything that was written.
+    pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.tls {
+            Some(tls) => tls.poll_flush(cx, &self.source),
+            None => Poll::Ready(Ok(())),
+        }
+    }
     /// Ready when a read is worth an attempt.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(tls) = &self.tls {
+            return tls.poll_readable(cx, &self.source);
+        }
         // What cannot be waited for, the read will report.
         self.source.poll_ready(cx, READABLE).map(|_| ())
     }
@@ -118,7 +162,11 @@ impl Stream {
         std::future::poll_fn(|cx| self.poll_readable(cx)).await;
     }
     pub async fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        std::future::poll_fn(|cx| self.poll_write_vectored(cx, buffers)).await
+        let wrote = std::future::poll_fn(|cx| self.poll_write_vectored(cx, buffers)).await?;
+        if self.tls.is_some() {
+            std::future::poll_fn(|cx| self.poll_flush(cx)).await?;
+        }
+        Ok(wrote)
     }
     /// Writes all of `buffer`.
     pub async fn write_all(&self, mut buffer: &[u8]) -> io::Result<()> {
@@ -144,6 +192,15 @@ impl Stream {
     /// Sends a piece of a file as far as the socket takes it at once; 0 when the file ends early.
     pub async fn sendfile_some(&self, file: &File, offset: u64, len: u64) -> io::Result<u64> {
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(SENDFILE_MOST);
+        if self.tls.is_some() {
+            let mut piece = vec![0; len.min(ENCRYPT_MOST)];
+            let read = file.read_at(&mut piece, offset)?;
+            piece.truncate(read);
+            return match piece.is_empty() {
+                true => Ok(0),
+                false => self.write_vectored(&[IoSlice::new(&piece)]).await.map(|sent| sent as u64),
+            };
+        }
         let attempt = |fd: &OwnedFd| Ok((sys::socket::sendfile(fd, file, offset, len)? as u64, false));
         std::future::poll_fn(|cx| self.source.poll_with(cx, WRITABLE, attempt)).await
     }
@@ -162,7 +219,9 @@ impl Stream {
         Ok(sent)
     }
 
+    /// Ends our side; over TLS the other side is told as far as the socket takes it at once.
     pub fn shutdown_write(&self) -> io::Result<()> {
+        self.close_notify();
         Ok(shutdown(self.source.fd.as_raw_fd(), Shutdown::Write)?)
     }
     /// Whether nothing at all has come that was not read, the end included.
@@ -172,6 +231,12 @@ impl Stream {
         match socket2::SockRef::from(&self.source.fd).recv_with_flags(&mut octet, flags) {
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
             Ok(_) => false,
+        }
+    }
+    /// Tells the other side over TLS that nothing more will come; without TLS, nothing.
+    pub fn close_notify(&self) {
+        if let Some(tls) = &self.tls {
+            tls.close(&self.source);
         }
     }
     pub fn set_nodelay(&self, on: bool) {

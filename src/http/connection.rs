@@ -10,7 +10,7 @@ use super::send::{self, Manner};
 use super::{host, pool, ranges, response_head};
 use crate::config::Configuration;
 use crate::engine::{self, Stream};
-use crate::module::{HeaderStep, ProxyHeader};
+use crate::module::{HeaderStep, ProxyHeader, Secured, Tls};
 use crate::request::{Body, Connection, ReadLimits, Request, Status, Version};
 use crate::server::{self, Handover, SlotId, SlotState, Waiting, date};
 use std::sync::Arc;
@@ -33,6 +33,14 @@ enum Next {
 
 /// Serves a connection until it ends.
 pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &'static Configuration) {
+    let (stream, mut first) = match server::tls(connection.base) {
+        None => (stream, &b""[..]),
+        Some(tls) => match Box::pin(secure(stream, &connection, configuration, tls)).await {
+            Secured::Done(stream) => (stream, &b""[..]),
+            Secured::Plain(stream, first) => (stream, first),
+            Secured::Closed => return,
+        },
+    };
     let _known = Known::new(&connection, &stream);
     let mut patience = send::patience(connection.base);
     let mut waiting = Waiting::None;
@@ -42,18 +50,21 @@ pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &
         shift(&mut waiting, Waiting::KeepAlive);
     }
     loop {
-        let request = engine::timeout(patience, request_comes(&stream, &connection)).await;
-        shift(&mut waiting, Waiting::None);
-        if !request.unwrap_or(false) {
-            break;
+        if first.is_empty() {
+            let request = engine::timeout(patience, request_comes(&stream, &connection)).await;
+            shift(&mut waiting, Waiting::None);
+            if !request.unwrap_or(false) {
+                break;
+            }
         }
-        match Box::pin(work(&stream, &connection, configuration)).await {
+        match Box::pin(work(&stream, &connection, configuration, std::mem::take(&mut first))).await {
             Next::Idle(span) => {
                 patience = span;
                 shift(&mut waiting, Waiting::KeepAlive);
             }
             Next::Close { linger } => {
-                if linger && !connection.aborted.load(Ordering::Relaxed) {
+                // Over TLS every client has a last word to say.
+                if (linger || stream.is_secured()) && !connection.aborted.load(Ordering::Relaxed) {
                     shift(&mut waiting, Waiting::Closing);
                     linger_close(&stream).await;
                     shift(&mut waiting, Waiting::None);
@@ -62,6 +73,27 @@ pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &
             }
         }
     }
+    stream.close_notify();
+}
+
+/// Has a connection secured, behind a header of a proxy where one is due.
+async fn secure(
+    stream: Stream,
+    connection: &Arc<Connection>,
+    configuration: &'static Configuration,
+    tls: &'static dyn Tls,
+) -> Secured {
+    let reading = server::read_limits(connection.base);
+    let mut received = Vec::new();
+    if let Some(reader) = server::proxy_header(connection, configuration) {
+        let mut input = Input::new(stream.clone());
+        input.clock = Clock::start(reading.head);
+        if !read_proxy_header(&mut input, connection, reader).await {
+            return Secured::Closed;
+        }
+        received.extend_from_slice(input.unread());
+    }
+    tls.accept(stream, received, connection, configuration, reading.handshake).await
 }
 
 /// The socket as the connection's own: no longer than it is served, for what outlives that would keep it open.
@@ -159,11 +191,17 @@ impl Drop for Slot {
 }
 
 /// Reads and answers requests as long as there are any in the buffer.
-async fn work(stream: &Stream, connection: &Arc<Connection>, configuration: &'static Configuration) -> Next {
+async fn work(
+    stream: &Stream,
+    connection: &Arc<Connection>,
+    configuration: &'static Configuration,
+    first: &[u8],
+) -> Next {
     let limits = Limits::of(connection.base);
     let reading = server::read_limits(connection.base);
-    let mut input = Input::new(stream.clone());
-    if connection.keepalives.load(Ordering::Relaxed) == 0
+    let mut input = Input::with(stream.clone(), first);
+    if connection.scheme == "http"
+        && connection.keepalives.load(Ordering::Relaxed) == 0
         && let Some(reader) = server::proxy_header(connection, configuration)
     {
         input.clock = Clock::start(reading.head);

@@ -47,6 +47,18 @@ impl Input {
     pub fn new(stream: Stream) -> Input {
         Input { stream, buffer: pool::input_buffer(), start: 0, end: 0, consumed: 0, clock: Clock::default() }
     }
+    /// With octets that were read already.
+    pub fn with(stream: Stream, received: &[u8]) -> Input {
+        let mut input = Input::new(stream);
+        if input.buffer.len() < received.len() {
+            input.buffer.resize(received.len(), 0);
+        }
+        if let Some(room) = input.buffer.get_mut(..received.len()) {
+            room.copy_from_slice(received);
+            input.end = received.len();
+        }
+        input
+    }
     pub fn unread(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }

@@ -1,8 +1,8 @@
 //! Traits behind which modules offer something to one another.
 
 use crate::config::{Configuration, Cx, Server};
-use crate::engine::BoxFuture;
-use crate::request::{Connection, ReadLimits, Request};
+use crate::engine::{BoxFuture, Stream};
+use crate::request::{Connection, ReadLimit, ReadLimits, Request};
 use bstr::{BStr, BString};
 use std::any::Any;
 use std::sync::Arc;
@@ -132,6 +132,33 @@ pub trait ProxyHeader: Sync {
     fn expected(&self, connection: &Connection, configuration: &Configuration) -> bool;
     /// Looks at what was received; `ended`: no more will come. Keeps what it learns with the connection.
     fn take(&self, connection: &Connection, input: &[u8], ended: bool) -> HeaderStep;
+}
+
+/// What became of a connection that was to be secured.
+pub enum Secured {
+    /// What is read and written from now on is protected.
+    Done(Stream),
+    /// The client does not speak TLS; these octets stand for its request.
+    Plain(Stream, &'static [u8]),
+    /// There is nobody to talk to.
+    Closed,
+}
+
+/// Offered as `tls`: what secures connections, and what is known of those that are.
+pub trait Tls: Sync {
+    /// Whether connections to this server are to be secured.
+    fn secures(&self, server: &Server) -> bool;
+    /// Does the handshake; `received` was read from the stream already.
+    fn accept<'a>(
+        &'a self,
+        stream: Stream,
+        received: Vec<u8>,
+        connection: &'a Arc<Connection>,
+        configuration: &'static Configuration,
+        limit: ReadLimit,
+    ) -> BoxFuture<'a, Secured>;
+    /// The value of a variable (`SSL_PROTOCOL`); None where it has none.
+    fn variable(&self, r: &Request, name: &BStr) -> Option<BString>;
 }
 
 /// Offered as `reqtimeout`: what bounds the reading of requests on a server's connections.

@@ -13,6 +13,7 @@ pub mod metadata;
 pub mod mpm;
 pub mod proxy;
 pub mod slotmem;
+pub mod ssl;
 
 use crate::module::Module;
 
@@ -88,4 +89,5 @@ pub static REGISTRY: &[&Module] = &[
     &proxy::mod_proxy_http::MODULE,
     &slotmem::mod_slotmem_plain::MODULE,
     &slotmem::mod_slotmem_shm::MODULE,
+    &ssl::mod_ssl::MODULE,
 ];

@@ -301,6 +301,10 @@ impl Mpm for Child {
         if !self.stopping() || self.board.stopping() {
             return Handover::Unwanted;
         }
+        if stream.is_secured() {
+            // What protects it lives here.
+            return Handover::Kept;
+        }
         match passing::send(&self.lobby, stream.as_raw_fd(), &keepalives.to_ne_bytes()) {
             Ok(_) => Handover::Taken,
             Err(_) => Handover::Kept,

@@ -16,6 +16,8 @@ pub struct ReadLimit {
 /// What bounds the reading of a connection's requests: the wire code keeps to it and answers 408.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadLimits {
+    /// Of a TLS handshake.
+    pub handshake: ReadLimit,
     pub head: ReadLimit,
     pub body: ReadLimit,
 }

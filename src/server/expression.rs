@@ -72,6 +72,25 @@ pub fn holds_with(expression: &Expression, r: &mut Request, backrefs: &mut Backr
     evaluation.finish(expression, holds)
 }
 
+/// The value of one variable.
+pub fn value(r: &Request, variable: Variable) -> BString {
+    let mut out = BString::default();
+    let field = match variable {
+        Variable::HttpAccept => "Accept",
+        Variable::HttpCookie => "Cookie",
+        Variable::HttpForwarded => "Forwarded",
+        Variable::HttpHost => "Host",
+        Variable::HttpProxyConnection => "Proxy-Connection",
+        Variable::HttpReferer => "Referer",
+        Variable::HttpUserAgent => "User-Agent",
+        _ => {
+            plain_variable(&mut out, r, variable);
+            return out;
+        }
+    };
+    r.headers_in.get(field).map(BString::from).unwrap_or_default()
+}
+
 struct Evaluation<'e> {
     r: &'e mut Request,
     backrefs: &'e mut Backrefs,
@@ -147,6 +166,10 @@ impl<'e> Evaluation<'e> {
                 let (left, right) = (self.text(left)?, self.text(right)?);
                 compare(*comparison, left.cmp(&right))
             }
+            Test::Lengths(comparison, left, right) => {
+                let (left, right) = (self.text(left)?, self.text(right)?);
+                compare(*comparison, left.len().cmp(&right.len()).then_with(|| left.cmp(&right)))
+            }
             Test::In(needle, words) => {
                 let needle = self.text(needle)?;
                 for word in words {
@@ -205,6 +228,11 @@ impl<'e> Evaluation<'e> {
                 Piece::Literal(text) => out.extend_from_slice(text),
                 Piece::Backref(number) => out.extend_from_slice(self.backrefs.get(*number)),
                 Piece::Variable(variable) => self.variable(&mut out, *variable),
+                Piece::Tls(name) => out.extend(super::tls_variable(self.r, name.as_bstr()).unwrap_or_default().iter()),
+                Piece::TlsNamed(name) => {
+                    let name = self.text(name)?;
+                    out.extend(super::tls_variable(self.r, name.as_bstr()).unwrap_or_default().iter());
+                }
                 Piece::Function(function, argument) => {
                     let argument = self.text(argument)?;
                     self.function(&mut out, *function, argument)?;

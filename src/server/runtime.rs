@@ -1,8 +1,9 @@
 //! What a child runs on: the compiled phases of its configuration. Set once, before the first connection.
 
 use crate::config::{Configuration, Server};
-use crate::module::{Chains, ProxyHeader, ReadTimeouts, Satisfy};
-use crate::request::{Connection, ReadLimits};
+use crate::module::{Chains, ProxyHeader, ReadTimeouts, Satisfy, Tls};
+use crate::request::{Connection, ReadLimits, Request};
+use bstr::{BStr, BString};
 use std::sync::OnceLock;
 
 struct Runtime {
@@ -10,6 +11,7 @@ struct Runtime {
     satisfy: Option<&'static dyn Satisfy>,
     timeouts: Option<&'static dyn ReadTimeouts>,
     proxy_header: Option<&'static dyn ProxyHeader>,
+    tls: Option<&'static dyn Tls>,
 }
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -19,7 +21,8 @@ pub fn install(chains: Chains, configuration: &'static Configuration) {
     let satisfy = configuration.providers.find::<dyn Satisfy>(b"satisfy");
     let timeouts = configuration.providers.find::<dyn ReadTimeouts>(b"reqtimeout");
     let proxy_header = configuration.providers.find::<dyn ProxyHeader>(b"proxy-protocol");
-    let _ = RUNTIME.set(Runtime { chains, satisfy, timeouts, proxy_header });
+    let tls = configuration.providers.find::<dyn Tls>(b"tls");
+    let _ = RUNTIME.set(Runtime { chains, satisfy, timeouts, proxy_header, tls });
 }
 
 /// The phases; all empty before [`install`].
@@ -46,4 +49,14 @@ pub fn read_limits(server: &Server) -> ReadLimits {
 pub fn proxy_header(connection: &Connection, configuration: &Configuration) -> Option<&'static dyn ProxyHeader> {
     let reader = RUNTIME.get()?.proxy_header?;
     reader.expected(connection, configuration).then_some(reader)
+}
+
+/// Who secures the connections of a server, if they are to be secured.
+pub fn tls(server: &Server) -> Option<&'static dyn Tls> {
+    RUNTIME.get()?.tls.filter(|tls| tls.secures(server))
+}
+
+/// The value of a variable of secured connections (`SSL_PROTOCOL`), or of anything else that mod_ssl looks up.
+pub fn tls_variable(r: &Request, name: &BStr) -> Option<BString> {
+    RUNTIME.get()?.tls?.variable(r, name)
 }

@@ -131,6 +131,18 @@ pub fn base_server(configuration: &'static Configuration, local: SocketAddr) -> 
     (first.unwrap_or_else(|| configuration.main()), place)
 }
 
+/// The host of an address (see [`base_server`]) that has a name.
+pub fn host_named(configuration: &'static Configuration, hosts: Option<usize>, name: &BStr) -> Option<&'static Server> {
+    let chain = table(configuration).chains.get(hosts?)?;
+    configuration.servers.get(*chain.servers.get(chain.named(name)?)?)
+}
+
+/// Whether several hosts share the address of the request's connection.
+pub fn shared(r: &Request) -> bool {
+    let chain = r.connection.hosts.and_then(|place| table(r.configuration).chains.get(place));
+    chain.is_some_and(|chain| chain.servers.len() > 1)
+}
+
 /// Chooses the host of a request whose head is read.
 pub(super) fn choose(r: &mut Request) -> Result<(), Status> {
     let found = by_name(r);

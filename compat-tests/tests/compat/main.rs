@@ -65,6 +65,7 @@ mod mod_so;
 mod mod_socache_dbm;
 mod mod_socache_shmcb;
 mod mod_speling;
+mod mod_ssl;
 mod mod_status;
 mod mod_substitute;
 mod mod_systemd;

@@ -132,7 +132,11 @@ struct Limits;
 impl ReadTimeouts for Limits {
     fn limits(&self, server: &Server) -> ReadLimits {
         let timeouts = server.settings.of::<Timeouts>();
-        ReadLimits { head: timeouts.header.unwrap_or(HEADER), body: timeouts.body.unwrap_or(BODY) }
+        ReadLimits {
+            handshake: timeouts.handshake.unwrap_or_default(),
+            head: timeouts.header.unwrap_or(HEADER),
+            body: timeouts.body.unwrap_or(BODY),
+        }
     }
 }
 

@@ -101,7 +101,7 @@ enum Part {
     /// `%{NAME}e`
     Variable(BString),
     /// `%{NAME}s`: nothing answers for TLS variables.
-    Tls,
+    Tls(BString),
 }
 
 #[derive(Clone)]
@@ -347,7 +347,7 @@ fn parse_value(cx: &Cx<'_>, text: &BString) -> Result<Value, Complaint> {
                     Some(b'i') => Part::Idle,
                     Some(b'b') => Part::Busy,
                     Some(b'e') => Part::Variable(argument),
-                    Some(b's') => Part::Tls,
+                    Some(b's') => Part::Tls(argument),
                     other => {
                         let shown: &[u8] = other.map(std::slice::from_ref).unwrap_or_default();
                         return Err(BString::from([b"Unrecognized header format %", shown].concat()).into());
@@ -577,7 +577,10 @@ fn text(r: &mut Request, value: &Value) -> BString {
             Part::Idle => write!(out, "i={}", workers().0),
             Part::Busy => write!(out, "b={}", workers().1),
             Part::Variable(name) => out.write_all(r.env.get(name).map_or(b"(null)", |value| value.as_bytes())),
-            Part::Tls => out.write_all(b"(null)"),
+            Part::Tls(name) => match server::tls_variable(r, name.as_bstr()).filter(|value| !value.is_empty()) {
+                Some(value) => out.write_all(&value),
+                None => out.write_all(b"(null)"),
+            },
         };
     }
     out

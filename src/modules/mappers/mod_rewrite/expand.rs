@@ -30,6 +30,8 @@ enum Part {
 enum Variable {
     Env(BString),
     Header(BString),
+    /// `SSL:NAME`
+    Tls(BString),
     /// The path of the request before the rules of a server began; file names are what they rewrite.
     Filename,
     /// What a subrequest for the URL (or the file) would see.
@@ -229,6 +231,7 @@ impl Variable {
             return match kind.to_ascii_uppercase().as_slice() {
                 b"ENV" => Variable::Env(inner.into()),
                 b"HTTP" => Variable::Header(inner.into()),
+                b"SSL" => Variable::Tls(inner.into()),
                 b"LA-U" => ahead(false, inner),
                 b"LA-F" => ahead(true, inner),
                 _ => Variable::Unknown,
@@ -272,6 +275,7 @@ impl Variable {
                     state.varies(name.as_bstr());
                     joined(r, name.as_bstr())
                 }
+                Variable::Tls(name) => server::tls_variable(r, name.as_bstr()).unwrap_or_default(),
                 Variable::Known(expression, field) => {
                     if let Some(field) = field {
                         state.varies(BStr::new(field));

@@ -1,0 +1,233 @@
+//! A client that speaks TLS and trusts everybody, and the keys and certificates of the cases, made anew for each run.
+
+use std::collections::BTreeMap;
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+
+/// How a client speaks TLS.
+#[derive(Clone, Debug)]
+pub struct TlsClient {
+    /// The name that it asks for; none: it sends none.
+    pub name: Option<String>,
+    /// 12 or 13; none: either.
+    pub version: Option<u8>,
+    /// The protocols that it offers.
+    pub protocols: Vec<String>,
+    /// Cipher suites (rustls's names); empty: all.
+    pub suites: Vec<String>,
+    /// Files of [`files`] that hold its certificate and key: `client` means `tls/client.crt` and `tls/client.key`.
+    pub certificate: Option<String>,
+}
+
+/// A client that asks for `name`.
+pub fn client(name: &str) -> TlsClient {
+    TlsClient { name: Some(name.into()), version: None, protocols: Vec::new(), suites: Vec::new(), certificate: None }
+}
+
+impl TlsClient {
+    /// The same without a name.
+    pub fn nameless(mut self) -> TlsClient {
+        self.name = None;
+        self
+    }
+    /// The same with one version only: 12 or 13.
+    pub fn version(mut self, version: u8) -> TlsClient {
+        self.version = Some(version);
+        self
+    }
+    /// The same with protocols.
+    pub fn protocols(mut self, names: &[&str]) -> TlsClient {
+        self.protocols = names.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+    /// The same with these cipher suites only.
+    pub fn suites(mut self, names: &[&str]) -> TlsClient {
+        self.suites = names.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+    /// The same with a certificate.
+    pub fn certificate(mut self, name: &str) -> TlsClient {
+        self.certificate = Some(name.into());
+        self
+    }
+
+    /// What a report calls it.
+    pub fn describe(&self) -> String {
+        let mut out = format!("TLS {}", self.name.as_deref().unwrap_or("-"));
+        if let Some(version) = self.version {
+            out.push_str(&format!(" 1.{}", version - 10));
+        }
+        if let Some(certificate) = &self.certificate {
+            out.push_str(&format!(" with {certificate}"));
+        }
+        for word in self.protocols.iter().chain(&self.suites) {
+            out.push_str(&format!(" {word}"));
+        }
+        out
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut provider = aws_lc_rs::default_provider();
+        if !self.suites.is_empty() {
+            provider
+                .cipher_suites
+                .retain(|suite| self.suites.iter().any(|name| format!("{:?}", suite.suite()) == *name));
+        }
+        let versions: &[_] = match self.version {
+            Some(12) => &[&rustls::version::TLS12],
+            Some(_) => &[&rustls::version::TLS13],
+            None => rustls::ALL_VERSIONS,
+        };
+        let provider = Arc::new(provider);
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(versions)
+            .expect("a version")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody(provider)));
+        let mut config = match &self.certificate {
+            None => builder.with_no_client_auth(),
+            Some(name) => {
+                let chain = CertificateDer::pem_slice_iter(&files()[&format!("tls/{name}.crt")])
+                    .collect::<Result<_, _>>()
+                    .expect("certificates");
+                let key = PrivateKeyDer::from_pem_slice(&files()[&format!("tls/{name}.key")]).expect("a key");
+                builder.with_client_auth_cert(chain, key).expect("a certificate and its key")
+            }
+        };
+        config.alpn_protocols = self.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config.enable_sni = self.name.is_some();
+        config
+    }
+
+    /// Does the handshake. What both sides agreed on, and the stream; or that there is none.
+    pub fn connect(&self, mut socket: TcpStream) -> Result<(String, StreamOwned<ClientConnection, TcpStream>), String> {
+        let name = ServerName::try_from(self.name.clone().unwrap_or_else(|| "nobody.test".into())).expect("a name");
+        let mut session = ClientConnection::new(Arc::new(self.config()), name).expect("a session");
+        while session.is_handshaking() {
+            if session.complete_io(&mut socket).is_err() {
+                return Err("[no handshake]\n".into());
+            }
+        }
+        let leaf = session.peer_certificates().and_then(|chain| chain.first()).map(|leaf| leaf.as_ref().to_vec());
+        let shown = files().iter().find(|(path, text)| {
+            path.ends_with(".crt")
+                && CertificateDer::pem_slice_iter(text)
+                    .next()
+                    .is_some_and(|first| first.ok().map(|first| first.as_ref().to_vec()) == leaf)
+        });
+        let facts = format!(
+            "[{:?} {:?} alpn {} certificate {} of {}]\n",
+            session.protocol_version().expect("a version"),
+            session.negotiated_cipher_suite().expect("a suite").suite(),
+            session.alpn_protocol().map_or("-".into(), |name| String::from_utf8_lossy(name).into_owned()),
+            shown.map_or("?", |(path, _)| path),
+            session.peer_certificates().map_or(0, |chain| chain.len()),
+        );
+        Ok((facts, StreamOwned::new(session, socket)))
+    }
+}
+
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// What `openssl` makes them with.
+const SCRIPT: &str = r#"
+set -e
+own() { # name key subject extensions...
+  n=$1; k=$2; s=$3; shift 3
+  openssl req -x509 -newkey $k -nodes -keyout $n.key -out $n.crt -days 3000 -subj "$s" "$@"
+}
+signed() { # name authority subject
+  openssl req -newkey rsa:2048 -nodes -keyout $1.key -out $1.csr -subj "$3"
+  openssl x509 -req -in $1.csr -CA $2.crt -CAkey $2.key -CAcreateserial -days 3000 -out $1.crt -extfile leaf.cnf -extensions $4
+}
+printf '[leaf]\nbasicConstraints=CA:FALSE\n[mail]\nbasicConstraints=CA:FALSE\nsubjectAltName=email:one@example.test,DNS:one.example.test\n[ca]\nbasicConstraints=CA:TRUE\n' > leaf.cnf
+own www rsa:2048 '/C=DE/O=Test Org/OU=first/OU=second, with comma/CN=www.example.test' -addext basicConstraints=CA:FALSE -addext 'subjectAltName=DNS:www.example.test,DNS:*.w.example.test,email:admin@example.test'
+own other rsa:2048 '/CN=other.example.test' -addext basicConstraints=CA:FALSE
+openssl ecparam -name prime256v1 -genkey -noout -out ec.key
+openssl req -x509 -new -key ec.key -out ec.crt -days 3000 -subj '/CN=www.example.test' -addext basicConstraints=CA:FALSE
+own ca rsa:2048 '/O=Test/CN=Test CA'
+own strange rsa:2048 '/O=Test/CN=Another CA'
+signed client ca '/C=DE/O=Test/OU=a/OU=b/CN=Client One/emailAddress=one@example.test' mail
+signed stranger strange '/CN=Stranger' leaf
+signed below ca '/O=Test/CN=Below CA' ca
+signed deep below '/O=Test/CN=Deep' leaf
+cat below.crt >> deep.crt
+signed issued ca '/CN=www.example.test' leaf
+cat issued.crt ca.crt > bundle.crt
+cp issued.key bundle.key
+openssl rsa -in www.key -aes128 -passout pass:secret -traditional -out old-locked.key
+openssl pkcs8 -topk8 -in www.key -passout pass:secret -out locked.key
+"#;
+
+/// Keys and certificates, by their path in a server root. They are the same for both servers.
+pub fn files() -> &'static BTreeMap<String, Vec<u8>> {
+    static FILES: OnceLock<BTreeMap<String, Vec<u8>>> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let made = Command::new("sh")
+            .args(["-c", SCRIPT])
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("a shell");
+        assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+        let entries = std::fs::read_dir(dir.path()).expect("a directory");
+        entries
+            .map(|entry| {
+                let entry = entry.expect("an entry");
+                let name = entry.file_name().into_string().expect("a name");
+                (format!("tls/{name}"), std::fs::read(entry.path()).expect("a file"))
+            })
+            .collect()
+    })
+}

@@ -1,0 +1,238 @@
+//! What a server's settings come to: certificates and keys read, versions and ciphers chosen, one rustls configuration.
+
+use super::ciphers;
+use super::settings::{Protocols, SslServer};
+use super::tickets::Tickets;
+use super::x509::Certificate;
+use crate::config::{Configuration, Server};
+use crate::log::Level;
+use bstr::{BStr, BString, ByteSlice};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
+use rustls::sign::CertifiedKey;
+use rustls::{SignatureScheme, SupportedProtocolVersion};
+use std::sync::Arc;
+
+/// Seconds that a session can be resumed.
+const SESSION_TIMEOUT: u32 = 300;
+
+/// A server that speaks TLS.
+pub struct Host {
+    pub config: Arc<ServerConfig>,
+    /// For clients whose protocols (ALPN) are none of ours: nothing is said of protocols then.
+    pub config_without_alpn: Arc<ServerConfig>,
+    pub keys: Arc<Keys>,
+}
+
+/// The certificates of a server, each with its key.
+#[derive(Debug)]
+pub struct Keys(Vec<(Certificate, Arc<CertifiedKey>)>);
+
+impl Keys {
+    /// The one that the client's signature schemes choose: its first scheme that a key of ours has.
+    fn pick(&self, schemes: &[SignatureScheme]) -> Option<usize> {
+        schemes.iter().find_map(|scheme| self.0.iter().position(|(_, key)| key.key.choose_scheme(&[*scheme]).is_some()))
+    }
+    /// The certificate that a client with these schemes was shown.
+    pub fn shown(&self, schemes: &[SignatureScheme]) -> Option<&Certificate> {
+        self.0.get(self.pick(schemes).unwrap_or(0)).map(|(certificate, _)| certificate)
+    }
+}
+
+impl ResolvesServerCert for Keys {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.get(self.pick(hello.signature_schemes())?).map(|(_, key)| key.clone())
+    }
+}
+
+/// Name and port of a server, as log lines have it.
+pub fn id(server: &Server) -> String {
+    let name = server.name.as_ref().map_or(BStr::new(""), |name| name.as_bstr());
+    let port = match server.port {
+        0 if server.settings.of::<SslServer>().engine == Some(true) => 443,
+        0 => 80,
+        port => port,
+    };
+    format!("{name}:{port}")
+}
+
+/// A failure that was logged.
+pub struct Failed;
+
+fn die(configuration: &Configuration, server: &Server) -> Failed {
+    let own = server.error_log.as_ref().filter(|_| server.index != 0);
+    match own {
+        Some(file) => {
+            let file = configuration.process.server_root.join(file.to_path_lossy());
+            let text = "AH02311: Fatal error initialising mod_ssl, exiting.";
+            let text = format_args!("{text} See {} for more information", file.display());
+            configuration.main().log(Level::Emerg, "ssl", text);
+        }
+        None => server.log(Level::Emerg, "ssl", format_args!("AH02312: Fatal error initialising mod_ssl, exiting.")),
+    }
+    Failed
+}
+
+/// Reads and checks everything of one server. What is wrong is logged.
+pub fn build(configuration: &Configuration, server: &Server) -> Result<Host, Failed> {
+    let settings = server.settings.of::<SslServer>();
+    let id = id(server);
+    server.log(Level::Info, "ssl", format_args!("AH01914: Configuring server {id} for SSL protocol"));
+    let (versions, provider) = parameters(configuration, server)?;
+    let mut keys = Vec::new();
+    for (index, file) in settings.certificates.iter().enumerate() {
+        let key_file = settings.keys.get(index).unwrap_or(file);
+        keys.push(certificate(configuration, server, &format!("{id}:{index}"), file, key_file, &provider)?);
+    }
+    if keys.is_empty() {
+        let text = format_args!("AH02572: Failed to configure at least one certificate and key for {id}");
+        server.log(Level::Emerg, "ssl", text);
+        return Err(die(configuration, server));
+    }
+    let keys = Arc::new(Keys(keys));
+    let refused = |error: rustls::Error| {
+        server.log(Level::Emerg, "ssl", format_args!("rustls refuses the configuration of {id}: {error}"));
+        die(configuration, server)
+    };
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions).map_err(refused)?;
+    let mut config = builder.with_no_client_auth().with_cert_resolver(keys.clone());
+    config.ignore_client_order = settings.honor_order == Some(true);
+    if let Some(tickets) = Tickets::fresh(SESSION_TIMEOUT) {
+        config.ticketer = Arc::new(tickets);
+    }
+    let config_without_alpn = Arc::new(config.clone());
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Host { config: Arc::new(config), config_without_alpn, keys })
+}
+
+/// The versions that hold for a server: where it says nothing itself, those of the first host of its address.
+fn protocols(configuration: &Configuration, server: &Server) -> Protocols {
+    let own = server.settings.of::<SslServer>().protocols;
+    let shares = |other: &&Server| {
+        other.addresses.iter().any(|one| server.addresses.iter().any(|two| (one.ip, one.port) == (two.ip, two.port)))
+    };
+    let base = || configuration.servers.iter().skip(1).find(shares)?.settings.of::<SslServer>().protocols;
+    own.or_else(base).unwrap_or(Protocols(Protocols::ALL))
+}
+
+type Parameters = (Vec<&'static SupportedProtocolVersion>, Arc<CryptoProvider>);
+
+fn parameters(configuration: &Configuration, server: &Server) -> Result<Parameters, Failed> {
+    let settings = server.settings.of::<SslServer>();
+    let emerg = |text: std::fmt::Arguments<'_>| server.log(Level::Emerg, "ssl", text);
+    let protocols = protocols(configuration, server);
+    if protocols.0 == 0 {
+        emerg(format_args!("AH02231: No SSL protocols available [hint: SSLProtocol]"));
+        return Err(die(configuration, server));
+    }
+    let string = settings.ciphers.as_ref().map_or(BStr::new("DEFAULT"), |string| string.as_bstr());
+    let Some(tls12) = ciphers::tls12(&string.to_str_lossy()) else {
+        emerg(format_args!("AH01898: Unable to configure permitted SSL ciphers"));
+        return Err(die(configuration, server));
+    };
+    let tls13 = match &settings.ciphers13 {
+        Some(list) => ciphers::tls13(&list.to_str_lossy()),
+        None => Some(ciphers::tls13_default()),
+    };
+    let Some(tls13) = tls13 else {
+        emerg(format_args!("AH10127: Unable to configure permitted TLSv1.3 ciphers"));
+        return Err(die(configuration, server));
+    };
+    let mut versions = Vec::new();
+    if protocols.has(Protocols::TLS1_3) && !tls13.is_empty() {
+        versions.push(&rustls::version::TLS13);
+    }
+    if protocols.has(Protocols::TLS1_2) && !tls12.is_empty() {
+        versions.push(&rustls::version::TLS12);
+    }
+    if versions.is_empty() {
+        emerg(format_args!(
+            "SSLProtocol and SSLCipherSuite leave nothing that Pinion has: TLSv1.2 with ECDHE and AES-GCM or ChaCha20, and TLSv1.3"
+        ));
+        return Err(die(configuration, server));
+    }
+    let provider = CryptoProvider { cipher_suites: [tls13, tls12].concat(), ..aws_lc_rs::default_provider() };
+    Ok((versions, Arc::new(provider)))
+}
+
+fn certificate(
+    configuration: &Configuration,
+    server: &Server,
+    id: &str,
+    file: &BString,
+    key_file: &BString,
+    provider: &CryptoProvider,
+) -> Result<(Certificate, Arc<CertifiedKey>), Failed> {
+    let settings = server.settings.of::<SslServer>();
+    let emerg = |text: std::fmt::Arguments<'_>| server.log(Level::Emerg, "ssl", text);
+    let mut chain = certificates(file);
+    let leaf = chain.first().and_then(|first| Certificate::parse(first));
+    let Some(leaf) = leaf else {
+        match settings.chain {
+            Some(_) => emerg(format_args!("AH02561: Failed to configure certificate {id}, check {file}")),
+            None => emerg(format_args!("AH02562: Failed to configure certificate {id} (with chain), check {file}")),
+        }
+        return Err(Failed);
+    };
+    if let Some(file) = &settings.chain {
+        chain.truncate(1);
+        let mut more = certificates(file);
+        // The server's own certificate may stand in front.
+        if more.first() == chain.first() && !more.is_empty() {
+            more.remove(0);
+        }
+        chain.extend(more);
+    }
+    let key = private_key(key_file).and_then(|key| provider.key_provider.load_private_key(key).ok());
+    let Some(key) = key else {
+        server.log(Level::Error, "ssl", format_args!("AH02579: Init: Private key not found"));
+        let _ = die(configuration, server);
+        emerg(format_args!("AH02564: Failed to configure encrypted (?) private key {id}, check {key_file}"));
+        return Err(Failed);
+    };
+    if key.public_key().is_some_and(|public| public.as_ref() != leaf.spki.as_slice()) {
+        emerg(format_args!("AH02565: Certificate and private key {id} from {file} and {key_file} do not match"));
+        return Err(Failed);
+    }
+    check(server, id, &leaf);
+    let text = format_args!("AH02568: Certificate and private key {id} configured from {file} and {key_file}");
+    server.log(Level::Info, "ssl", text);
+    Ok((leaf, Arc::new(CertifiedKey::new(chain, key))))
+}
+
+/// Says what is odd about a certificate.
+fn check(server: &Server, id: &str, certificate: &Certificate) {
+    let warn = |text: std::fmt::Arguments<'_>| server.log(Level::Warn, "ssl", text);
+    if let Some((true, length)) = certificate.constraints {
+        warn(format_args!("AH01906: {id} server certificate is a CA certificate (BasicConstraints: CA == TRUE !?)"));
+        if let Some(length) = length.filter(|length| *length > 0) {
+            warn(format_args!(
+                "AH01907: {id} server certificate is not a leaf certificate (BasicConstraints: pathlen == {length} > 0 !?)"
+            ));
+        }
+    }
+    let name = server.name.as_ref().map(|name| name.to_str_lossy()).unwrap_or_default();
+    match certificate.is_for(&name) {
+        true => {
+            let host = self::id(server);
+            let text = format_args!("AH02412: [{host}] Cert matches for name '{name}' {}", certificate.summary());
+            server.log(Level::Debug, "ssl", text);
+        }
+        false => {
+            warn(format_args!("AH01909: {id} server certificate does NOT include an ID which matches the server name"))
+        }
+    }
+}
+
+/// The certificates in a PEM file.
+pub fn certificates(file: &BString) -> Vec<CertificateDer<'static>> {
+    let text = std::fs::read(file.to_path_lossy()).unwrap_or_default();
+    CertificateDer::pem_slice_iter(&text).map_while(Result::ok).collect()
+}
+
+fn private_key(file: &BString) -> Option<PrivateKeyDer<'static>> {
+    let text = std::fs::read(file.to_path_lossy()).ok()?;
+    PrivateKeyDer::from_pem_slice(&text).ok()
+}

@@ -1,0 +1,252 @@
+//! mod_ssl: TLS, on rustls.
+//!
+//! A connection whose server speaks TLS passes through the provider `tls` before its first request: the first message of
+//! the client is read and chooses the host by the name that it asks for (SNI), then the handshake runs on the engine as
+//! any reading and writing does, without a thread that waits. What is known afterwards is kept with the connection.
+//!
+//! Hooks: post_config reads certificates and keys as root and makes one rustls configuration a server;
+//! post_read_request holds the request's host against the handshake's (421); access_checker, check_user_id and fixups as
+//! in Apache. Offers variables to expressions, access logs (`%{…}x`, `%{…}c`) and header values (`%{…}s`).
+//!
+//! Differences: TLS 1.2 and 1.3 only, and of TLS 1.2 what rustls has (ECDHE with AES-GCM or ChaCha20); no renegotiation.
+//! Manual: mod/mod_ssl.html.
+
+mod accept;
+mod access;
+mod ciphers;
+mod der;
+mod hello;
+mod host;
+mod options;
+mod settings;
+mod tickets;
+mod variables;
+mod x509;
+
+use crate::config::*;
+use crate::log::Level;
+use crate::module::{AuthzProvider, FIRST, Hooks, Linked, LogItem, MIDDLE, Module, Tls};
+use crate::request::Request;
+use accept::Acceptor;
+use bstr::{BStr, ByteSlice};
+use settings::{SslDir, SslServer};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub static MODULE: Module = Module {
+    name: "mod_ssl.c",
+    ident: "ssl_module",
+    linked: Linked::Loadable,
+    directives: &[DIRECTIVES],
+    server: Config::of::<SslServer>(),
+    dir: Config::of::<SslDir>(),
+    hooks,
+};
+
+const SEEDED: &str = "the system's random numbers need no further seed";
+const ANY_AUTH: Contexts = ANYWHERE;
+
+const DIRECTIVES: &[Directive] = &[
+    take1("SSLEngine", SERVER, NO_OVERRIDE, settings::engine, "SSL switch for the protocol engine ('on', 'off')"),
+    take1(
+        "SSLCertificateFile",
+        SERVER,
+        NO_OVERRIDE,
+        settings::certificate,
+        "SSL Server Certificate file ('/path/to/file' - PEM or DER encoded)",
+    ),
+    take1(
+        "SSLCertificateKeyFile",
+        SERVER,
+        NO_OVERRIDE,
+        settings::key,
+        "SSL Server Private Key file ('/path/to/file' - PEM or DER encoded)",
+    ),
+    take1(
+        "SSLCertificateChainFile",
+        SERVER,
+        NO_OVERRIDE,
+        settings::chain,
+        "SSL Server CA Certificate Chain file ('/path/to/file' - PEM encoded)",
+    ),
+    raw_args(
+        "SSLProtocol",
+        SERVER,
+        NO_OVERRIDE,
+        settings::protocol,
+        "Enable or disable various SSL protocols ('[+-][TLSv1|TLSv1.1|TLSv1.2] ...' - see manual)",
+    ),
+    take12(
+        "SSLCipherSuite",
+        ANY_AUTH,
+        AUTH_CONFIG,
+        settings::cipher_suite,
+        "Colon-delimited list of permitted SSL Ciphers, optional preceded by protocol identifier ('XXX:...:XXX' - see manual)",
+    ),
+    flag(
+        "SSLHonorCipherOrder",
+        SERVER,
+        NO_OVERRIDE,
+        settings::honor_order,
+        "Use the server's cipher ordering preference",
+    ),
+    flag("SSLStrictSNIVHostCheck", SERVER, NO_OVERRIDE, settings::strict_sni, "Strict SNI virtual host checking"),
+    take1(
+        "SSLVHostSNIPolicy",
+        SERVER,
+        NO_OVERRIDE,
+        settings::sni_policy,
+        "SSL VirtualHost SNI compatibility policy setting",
+    ),
+    raw_args(
+        "SSLOptions",
+        ANYWHERE,
+        OPTIONS,
+        settings::option_words,
+        "Set one or more options to configure the SSL engine('[+-]option[=value] ...' - see manual)",
+    ),
+    no_args(
+        "SSLRequireSSL",
+        DIRECTORY.and(HTACCESS),
+        AUTH_CONFIG,
+        settings::require_ssl,
+        "Require the SSL protocol for the per-directory context (no arguments)",
+    ),
+    raw_args(
+        "SSLRequire",
+        DIRECTORY.and(HTACCESS),
+        AUTH_CONFIG,
+        settings::require,
+        "Require a boolean expression to evaluate to true for granting access(arbitrary complex boolean expression - see manual)",
+    ),
+    take1("SSLUserName", ANY_AUTH, AUTH_CONFIG, settings::user_name, "Set user name to SSL variable value"),
+    take23(
+        "SSLRandomSeed",
+        SERVER,
+        NO_OVERRIDE,
+        settings::random_seed,
+        "SSL Pseudo Random Number Generator (PRNG) seeding source ('startup|connect builtin|file:/path|exec:/path [bytes]')",
+    )
+    .ignored(SEEDED),
+    raw_args(
+        "SSLLog",
+        ANYWHERE,
+        Override::ALL,
+        settings::gone,
+        "SSLLog directive is no longer supported - use ErrorLog.",
+    ),
+    raw_args(
+        "SSLLogLevel",
+        ANYWHERE,
+        Override::ALL,
+        settings::gone,
+        "SSLLogLevel directive is no longer supported - use LogLevel.",
+    )
+    .info(1),
+];
+
+fn hooks(on: &mut Hooks) {
+    on.post_config(MIDDLE, init);
+    on.post_read_request(MIDDLE, access::read_request);
+    on.access_checker(MIDDLE, access::check);
+    on.check_user_id(FIRST, access::user);
+    on.fixups(MIDDLE, access::fixup);
+    on.providers.offer::<dyn Tls>("tls", &Acceptor);
+    on.providers.offer::<dyn TlsNames>("tls", &Names);
+    on.providers.offer::<dyn AuthzProvider>("ssl", &access::RequireSsl);
+    on.providers.offer::<dyn LogItem>("x", &VariableItem);
+    on.providers.offer::<dyn LogItem>("c", &OldItem);
+}
+
+struct Names;
+impl TlsNames for Names {}
+
+/// `%{name}x`.
+struct VariableItem;
+
+impl LogItem for VariableItem {
+    fn append(&self, out: &mut Vec<u8>, r: &Request, argument: &BStr) -> bool {
+        match variables::value(r, argument) {
+            Some(value) => {
+                crate::log::escape_access(out, &value);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// `%{name}c`: names of mod_ssl's ancestors.
+struct OldItem;
+
+impl LogItem for OldItem {
+    fn append(&self, out: &mut Vec<u8>, r: &Request, argument: &BStr) -> bool {
+        let name = match argument.as_bytes() {
+            b"version" => "SSL_PROTOCOL",
+            b"cipher" => "SSL_CIPHER",
+            b"subjectdn" | b"clientcert" => "SSL_CLIENT_S_DN",
+            b"issuerdn" | b"cacert" => "SSL_CLIENT_I_DN",
+            b"errstr" => "SSL_CLIENT_VERIFY_ERRSTR",
+            _ => return false,
+        };
+        VariableItem.append(out, r, BStr::new(name))
+    }
+}
+
+/// Whether this process has read a configuration with TLS before: a restart says everything once, a start twice, as Apache
+/// does.
+static STARTED: AtomicBool = AtomicBool::new(false);
+
+/// Makes every server that is to speak TLS ready for it.
+fn init(configuration: &mut Configuration) -> Result<(), String> {
+    let listening: Vec<u16> = configuration
+        .process
+        .listen
+        .iter()
+        .filter(|listen| listen.protocol == "https")
+        .map(|listen| listen.addr.port())
+        .collect();
+    let https = |port: u16| listening.contains(&port);
+    let enabled: Vec<usize> = configuration
+        .servers
+        .iter()
+        .filter(|server| access::speaks_tls(server, &https))
+        .map(|server| server.index)
+        .collect();
+    for index in &enabled {
+        if let Some(server) = configuration.servers.get_mut(*index) {
+            server.settings.edit::<SslServer>().engine = Some(true);
+        }
+    }
+    // The main server first, then hosts from the last to the first.
+    let order = enabled.iter().filter(|index| **index == 0).chain(enabled.iter().filter(|index| **index != 0).rev());
+    let order: Vec<usize> = order.copied().collect();
+    let passes = if STARTED.swap(true, Ordering::Relaxed) { 1 } else { 2 };
+    for pass in 1..=passes {
+        if pass == passes {
+            let text = "AH01873: Init: Session Cache is not configured [hint: SSLSessionCache]";
+            configuration.main().log(Level::Warn, "ssl", format_args!("{text}"));
+        }
+        configuration.main().log(
+            Level::Info,
+            "ssl",
+            format_args!("AH01887: Init: Initializing (virtual) servers for SSL"),
+        );
+        let mut hosts = Vec::new();
+        for index in &order {
+            let Some(server) = configuration.servers.get(*index) else { continue };
+            match host::build(configuration, server) {
+                Ok(host) => hosts.push((*index, Arc::new(host))),
+                Err(host::Failed) => return Err("AH00016: Configuration Failed".into()),
+            }
+        }
+        if pass == passes {
+            for (index, host) in hosts {
+                if let Some(server) = configuration.servers.get_mut(index) {
+                    server.settings.edit::<SslServer>().bound = Some(host);
+                }
+            }
+        }
+    }
+    Ok(())
+}
