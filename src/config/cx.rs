@@ -227,7 +227,7 @@ impl Cx<'_> {
     }
     /// What an expression may do here.
     pub fn rights(&self) -> super::Rights {
-        super::Rights { restricted: self.in_htaccess(), no_vary: false }
+        super::Rights { restricted: self.in_htaccess(), ..super::Rights::default() }
     }
     /// Whether the directive stands in a .htaccess file.
     pub fn in_htaccess(&self) -> bool {

@@ -170,6 +170,7 @@ names! {
         "file" => File,
         "filesize" => FileSize,
         "ldap" => Ldap,
+        "v" => IncludeVariable,
     }
 }
 
@@ -208,6 +209,14 @@ impl Unary {
             b"T" => Unary::Truth,
             _ => return None,
         })
+    }
+}
+
+impl Unary {
+    /// Whether it says what stands on the disk, without a subrequest's checks.
+    fn looks_at_files(self) -> bool {
+        use Unary::*;
+        matches!(self, Directory | Exists | RegularFile | NotEmptyFile | Symlink | Executable)
     }
 }
 
@@ -267,6 +276,8 @@ pub struct Rights {
     pub restricted: bool,
     /// Reading a request header does not add it to Vary.
     pub no_vary: bool,
+    /// `v()` is known, and operators that look at files are refused (mod_include).
+    pub includes: bool,
 }
 
 impl Rights {
@@ -280,7 +291,7 @@ impl Expression {
     /// Compiles a condition; the error's text is Apache's.
     pub fn condition(text: &BStr, rights: Rights, providers: &Providers) -> Result<Expression, String> {
         let tls = providers.find::<dyn TlsNames>(b"tls").is_some();
-        let condition = expr::parse_condition(text, |used| check(used, rights.restricted, tls)).map_err(refused)?;
+        let condition = expr::parse_condition(text, |used| check(used, rights, tls)).map_err(refused)?;
         Ok(Expression {
             text: text.into(),
             root: Root::Condition(Test::resolve(condition)?),
@@ -291,7 +302,7 @@ impl Expression {
     /// Compiles a string with `%{...}` in it; the error's text is Apache's.
     pub fn string(text: &BStr, rights: Rights, providers: &Providers) -> Result<Expression, String> {
         let tls = providers.find::<dyn TlsNames>(b"tls").is_some();
-        let word = expr::parse_string(text, |used| check(used, rights.restricted, tls)).map_err(refused)?;
+        let word = expr::parse_string(text, |used| check(used, rights, tls)).map_err(refused)?;
         Ok(Expression {
             text: text.into(),
             root: Root::Text(Text::resolve(word)?),
@@ -335,7 +346,7 @@ fn is_tls(name: &[u8]) -> bool {
 const NO_NETWORK: &str = "parsing of subnet/netmask failed";
 
 /// What the parser asks of every name it meets.
-fn check(used: Use<'_>, restricted: bool, tls: bool) -> Result<(), BString> {
+fn check(used: Use<'_>, rights: Rights, tls: bool) -> Result<(), BString> {
     let network = |operator: &str, argument: &Word| match argument.as_constant() {
         None => Err(BString::from(format!("-{operator} requires subnet/netmask as constant argument"))),
         Some(text) => Network::parse(text).map(|_| ()).ok_or_else(|| NO_NETWORK.into()),
@@ -343,14 +354,19 @@ fn check(used: Use<'_>, restricted: bool, tls: bool) -> Result<(), BString> {
     let known = match used {
         Use::Variable(name) => Variable::named(name).is_some() || tls && is_tls(name),
         Use::Function { name, .. } => match Function::named(name) {
-            Some(Function::File | Function::FileSize) if restricted => {
+            Some(Function::File | Function::FileSize) if rights.restricted => {
                 return Err(format!("{name} not available in restricted context").into());
             }
             function => function.is_some() || tls && name.eq_ignore_ascii_case(b"SSL"),
         },
         Use::ListFunction { .. } => false,
         Use::Unary { name, argument } if name == "R" => return network("R", argument),
-        Use::Unary { name, .. } => Unary::named(name).is_some(),
+        Use::Unary { name, .. } => match Unary::named(name) {
+            Some(operator) if rights.includes && operator.looks_at_files() => {
+                return Err(format!("-{name} not available in restricted context").into());
+            }
+            operator => operator.is_some(),
+        },
         Use::Binary { name, right, .. } if name.eq_ignore_ascii_case(b"ipmatch") => return network("ipmatch", right),
         Use::Binary { name, .. } => {
             [&b"strmatch"[..], b"strcmatch", b"fnmatch"].iter().any(|known| name.eq_ignore_ascii_case(known))
@@ -449,7 +465,7 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        Expression::condition(text.into(), Rights { restricted: true, no_vary: false }, &Providers::default())
+        Expression::condition(text.into(), Rights { restricted: true, ..Rights::default() }, &Providers::default())
             .unwrap_err()
     }
 

@@ -2,7 +2,7 @@
 
 use crate::config::{Configuration, Cx, Server};
 use crate::engine::{BoxFuture, Stream};
-use crate::request::{Connection, ReadLimit, ReadLimits, Request};
+use crate::request::{Body, Connection, ReadLimit, ReadLimits, Request};
 use bstr::{BStr, BString};
 use std::any::Any;
 use std::sync::Arc;
@@ -159,6 +159,14 @@ pub trait Tls: Sync {
     ) -> BoxFuture<'a, Secured>;
     /// The value of a variable (`SSL_PROTOCOL`); None where it has none.
     fn variable(&self, r: &Request, name: &BStr) -> Option<BString>;
+}
+
+/// Offered as `exec`: what the element `exec` of mod_include runs.
+pub trait ExecElement: Sync {
+    /// Whose complaints are logged.
+    fn module(&self) -> &'static str;
+    /// Starts a shell with the environment of `r`; its output. None: that was not possible, which the log says.
+    fn command<'a>(&'a self, r: &'a mut Request, command: &'a BStr) -> BoxFuture<'a, Option<Body>>;
 }
 
 /// Offered as `reqtimeout`: what bounds the reading of requests on a server's connections.

@@ -54,6 +54,7 @@ pub static REGISTRY: &[&Module] = &[
     &filters::mod_data::MODULE,
     &filters::mod_deflate::MODULE,
     &filters::mod_filter::MODULE,
+    &filters::mod_include::MODULE,
     &filters::mod_ratelimit::MODULE,
     &filters::mod_reqtimeout::MODULE,
     &filters::mod_substitute::MODULE,

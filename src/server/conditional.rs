@@ -43,8 +43,14 @@ pub fn set_accept_ranges(r: &mut Request) {
     r.headers_out.set("Accept-Ranges", if none { "none" } else { "bytes" });
 }
 
+/// The note that keeps a response without an entity tag, for what changes without its file.
+pub const NO_ETAG: &str = "no-etag";
+
 /// Sets ETag as FileETag asks.
 pub fn set_etag(r: &mut Request) {
+    if r.notes.contains(NO_ETAG) {
+        return;
+    }
     let mut text = Tag::new();
     if etag(r, &mut text) {
         r.headers_out.set("ETag", &text);

@@ -1,5 +1,8 @@
 //! Escaping and unescaping as Apache does it: HTML, paths in URLs, log items, percent-decoding.
 
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use bstr::BString;
 use bytes::BufMut;
 
@@ -58,6 +61,41 @@ pub fn component(text: &[u8]) -> BString {
     let mut out = Vec::with_capacity(text.len() + 8);
     for &byte in text {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { out.push(byte) } else { percent(&mut out, byte) }
+    }
+    out.into()
+}
+
+/// A value of a form (`application/x-www-form-urlencoded`).
+pub fn form(text: &[u8]) -> BString {
+    let mut out = Vec::with_capacity(text.len() + 8);
+    for &byte in text {
+        match byte {
+            b' ' => out.push(b'+'),
+            b'.' | b'-' | b'*' | b'_' => out.push(byte),
+            _ if byte.is_ascii_alphanumeric() => out.push(byte),
+            _ => percent(&mut out, byte),
+        }
+    }
+    out.into()
+}
+
+/// What base64 stands for, up to the first NUL in it; padding may be missing.
+pub fn unbase64(text: &[u8]) -> BString {
+    let config = GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let plain = GeneralPurpose::new(&base64::alphabet::STANDARD, config).decode(text).unwrap_or_default();
+    plain.split(|byte| *byte == 0).next().unwrap_or_default().into()
+}
+
+/// A word of a command line: a backslash before whatever means something to a shell.
+pub fn shell(text: &[u8]) -> BString {
+    let mut out = Vec::with_capacity(text.len() + 8);
+    for &byte in text {
+        if b"&;`'\"|*?~<>^()[]{}$\\\n".contains(&byte) || byte == 0xff {
+            out.push(b'\\');
+        }
+        out.push(byte);
     }
     out.into()
 }

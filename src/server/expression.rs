@@ -10,8 +10,7 @@ use crate::log::clock::{self, Civil};
 use crate::request::{FileKind, Request, Version};
 use crate::sys::regex::Captures;
 use base64::Engine as _;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::general_purpose::STANDARD;
 use bstr::{BStr, BString, ByteSlice};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -32,7 +31,15 @@ impl Backrefs {
         Backrefs { subject: subject.into(), groups }
     }
     fn get(&self, number: u8) -> &[u8] {
-        self.groups.get(&self.subject, usize::from(number)).unwrap_or_default()
+        self.group(usize::from(number)).unwrap_or_default()
+    }
+    /// The text of a group that took part in the match.
+    pub fn group(&self, number: usize) -> Option<&[u8]> {
+        self.groups.get(&self.subject, number)
+    }
+    /// Whether nothing has matched yet.
+    pub fn is_empty(&self) -> bool {
+        self.groups.0.is_empty()
     }
     /// `template` with its `$0` to `$9` replaced.
     pub fn substitute(&self, template: &[u8]) -> Vec<u8> {
@@ -283,7 +290,9 @@ impl<'e> Evaluation<'e> {
                 self.vary = vary;
             }
             Function::Resp => copy(r.headers_out.get(&argument).or_else(|| r.err_headers_out.get(&argument))),
-            Function::ReqEnv => copy(r.env.get(&argument)),
+            // In documents with elements, what matched is a variable like others.
+            Function::IncludeVariable if argument == "0" => copy(self.backrefs.group(0).map(BStr::new)),
+            Function::ReqEnv | Function::IncludeVariable => copy(r.env.get(&argument)),
             Function::Note => copy(r.notes.get(&argument)),
             Function::OsEnv => os_env(out, &argument),
             Function::Env => match r.notes.get(&argument).or_else(|| r.env.get(&argument)) {
@@ -301,14 +310,7 @@ impl<'e> Evaluation<'e> {
                 }
             }
             Function::Base64 => out.extend(STANDARD.encode(&argument).into_bytes()),
-            Function::Unbase64 => {
-                let config = GeneralPurposeConfig::new()
-                    .with_decode_allow_trailing_bits(true)
-                    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
-                let decoder = GeneralPurpose::new(&base64::alphabet::STANDARD, config);
-                let plain = decoder.decode(&argument).unwrap_or_default();
-                out.extend_from_slice(plain.split(|byte| *byte == 0).next().unwrap_or_default());
-            }
+            Function::Unbase64 => out.extend_from_slice(&escape::unbase64(&argument)),
             Function::Md5 => hex(out, &<md5::Md5 as md5::Digest>::digest(&argument)),
             Function::Sha1 => hex(out, &<sha1::Sha1 as sha1::Digest>::digest(&argument)),
             Function::File => read_file(out, &argument)?,

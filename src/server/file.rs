@@ -55,3 +55,46 @@ pub fn open_plain(path: &Path) -> io::Result<File> {
 pub fn dirname(path: &[u8]) -> &[u8] {
     path.rfind_byte(b'/').map_or(&[], |slash| &path[..=slash])
 }
+
+/// A size in four octets: up to 972 as it is, then with one decimal below ten units.
+pub fn short_size(size: Option<u64>) -> String {
+    let Some(size) = size else { return "  - ".to_owned() };
+    if size < 973 {
+        return format!("{size:3} ");
+    }
+    let mut whole = size;
+    for unit in ["K", "M", "G", "T", "P", "E"] {
+        let rest = whole & 1023;
+        whole >>= 10;
+        if whole >= 973 {
+            continue;
+        }
+        if whole < 9 || (whole == 9 && rest < 973) {
+            let tenths = (rest * 5 + 256) / 512;
+            return if tenths >= 10 { format!("{}.0{unit}", whole + 1) } else { format!("{whole}.{tenths}{unit}") };
+        }
+        return format!("{:3}{unit}", whole + u64::from(rest >= 512));
+    }
+    "****".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_take_four_octets() {
+        for (octets, text) in [
+            (0, "  0 "),
+            (972, "972 "),
+            (973, "1.0K"),
+            (1023, "1.0K"),
+            (2000, "2.0K"),
+            (5_000_000, "4.8M"),
+            (20_480, " 20K"),
+        ] {
+            assert_eq!(short_size(Some(octets)), text);
+        }
+        assert_eq!(short_size(None), "  - ");
+    }
+}

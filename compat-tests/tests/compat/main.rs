@@ -42,6 +42,7 @@ mod mod_expires;
 mod mod_filter;
 mod mod_headers;
 mod mod_imagemap;
+mod mod_include;
 mod mod_info;
 mod mod_log_config;
 mod mod_log_debug;

@@ -6,6 +6,7 @@ pub mod mod_buffer;
 pub mod mod_data;
 pub mod mod_deflate;
 pub mod mod_filter;
+pub mod mod_include;
 pub mod mod_ratelimit;
 pub mod mod_reqtimeout;
 pub mod mod_substitute;

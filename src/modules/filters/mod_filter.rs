@@ -137,11 +137,10 @@ fn provider(cx: &mut Cx<'_>, name: &BStr, filter: &BStr, text: &BStr) -> Outcome
         }
         return Err(format!("Unknown filter provider {filter}").into());
     }
-    let condition =
-        match Expression::condition(text, Rights { restricted: cx.in_htaccess(), no_vary: false }, cx.providers) {
-            Ok(expression) => Condition::Expression(Arc::new(expression)),
-            Err(error) => return Err(format!("Error parsing FilterProvider expression:{error}").into()),
-        };
+    let condition = match Expression::condition(text, cx.rights(), cx.providers) {
+        Ok(expression) => Condition::Expression(Arc::new(expression)),
+        Err(error) => return Err(format!("Error parsing FilterProvider expression:{error}").into()),
+    };
     let new = Provider { filter: filter.into(), condition, protocol: Protocol::default() };
     cx.dir::<FilterDir>().smart(name).providers.push(Arc::new(new));
     Ok(())

@@ -220,7 +220,7 @@ fn alias_match(cx: &mut Cx<'_>, pattern: &BStr, real: &BStr) -> Outcome {
 }
 
 fn string_expression(cx: &Cx<'_>, text: &BStr) -> Result<Expression, String> {
-    Expression::string(text, Rights { restricted: cx.in_htaccess(), no_vary: false }, cx.providers)
+    Expression::string(text, cx.rights(), cx.providers)
 }
 
 fn compile(pattern: &BStr) -> Result<Arc<Regex>, Complaint> {

@@ -337,8 +337,7 @@ fn order_default(cx: &mut Cx<'_>, direction: &BStr, column: &BStr) -> Outcome {
 fn index_options(cx: &mut Cx<'_>, words: &[&BStr]) -> Outcome {
     let mut new = std::mem::take(cx.dir::<IndexDir>());
     new.alone = cx.path.is_some();
-    // An empty word ends the line.
-    let done = words.iter().take_while(|word| !word.is_empty()).try_for_each(|word| one_option(&mut new, word));
+    let done = words.iter().filter(|word| !word.is_empty()).try_for_each(|word| one_option(&mut new, word));
     *cx.dir::<IndexDir>() = new;
     done
 }

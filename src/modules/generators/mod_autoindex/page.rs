@@ -387,7 +387,7 @@ impl Page<'_> {
                 }
             }
             if !self.has(option::SUPPRESS_SIZE) {
-                self.text(size(entry.size));
+                self.text(server::short_size(entry.size));
                 self.text("  ");
             }
             if let Some(text) = entry.description.as_ref().filter(|_| !self.has(option::SUPPRESS_DESCRIPTION)) {
@@ -469,7 +469,7 @@ impl Page<'_> {
             }
             if sizes {
                 self.text(self.class("<td align=\"right\">", "<td class=\"indexcolsize\">"));
-                self.text(size(entry.size));
+                self.text(server::short_size(entry.size));
                 self.text("</td>");
             }
             if descriptions {
@@ -542,28 +542,6 @@ fn shown(entry: &Entry) -> BString {
     if entry.parent { "Parent Directory".into() } else { escape::html(&entry.name) }
 }
 
-/// A size in four octets: up to 972 as it is, then with one decimal below ten units.
-fn size(size: Option<u64>) -> String {
-    let Some(size) = size else { return "  - ".to_owned() };
-    if size < 973 {
-        return format!("{size:3} ");
-    }
-    let mut whole = size;
-    for unit in ["K", "M", "G", "T", "P", "E"] {
-        let rest = whole & 1023;
-        whole >>= 10;
-        if whole >= 973 {
-            continue;
-        }
-        if whole < 9 || (whole == 9 && rest < 973) {
-            let tenths = (rest * 5 + 256) / 512;
-            return if tenths >= 10 { format!("{}.0{unit}", whole + 1) } else { format!("{whole}.{tenths}{unit}") };
-        }
-        return format!("{:3}{unit}", whole + u64::from(rest >= 512));
-    }
-    "****".to_owned()
-}
-
 /// A description cut to `width` visible octets, the last of which is then `>`. Tags take no room, entities that of one.
 fn cut(text: &[u8], width: usize) -> BString {
     let (mut at, mut used) = (0, 0);
@@ -618,22 +596,6 @@ async fn extra_file(r: &mut Request, name: &BStr) -> Option<Extra> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_take_four_octets() {
-        for (octets, text) in [
-            (0, "  0 "),
-            (972, "972 "),
-            (973, "1.0K"),
-            (1023, "1.0K"),
-            (2000, "2.0K"),
-            (5_000_000, "4.8M"),
-            (20_480, " 20K"),
-        ] {
-            assert_eq!(size(Some(octets)), text);
-        }
-        assert_eq!(size(None), "  - ");
-    }
 
     #[test]
     fn descriptions_are_cut_by_what_is_seen() {

@@ -13,7 +13,7 @@ use crate::config::*;
 use crate::config::{atoi, duration};
 use crate::engine::{self, BoxFuture};
 use crate::log::{Level, raw};
-use crate::module::{Answer, Hooks, Linked, MIDDLE, Module, Phase, declined};
+use crate::module::{Answer, ExecElement, Hooks, Linked, MIDDLE, Module, Phase, declined};
 use crate::request::{Body, Fault, FileKind, Method, Piece, Request, Source, Status};
 use crate::server::cgi::{self, HeadLine, ScriptHead};
 use crate::server::{self, allowed_options};
@@ -34,6 +34,7 @@ pub static MODULE: Module = Module {
     dir: Config::of::<CgiDir>(),
     hooks: |on| {
         on.later(Phase::handler, MIDDLE, |r| serve(r, &CGI));
+        on.providers.offer::<dyn ExecElement>("exec", &CGI);
     },
 };
 
@@ -136,6 +137,7 @@ fn patience(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
 /// Registers mod_cgid's hooks.
 pub(super) fn cgid_hooks(on: &mut Hooks) {
     on.later(Phase::handler, MIDDLE, |r| serve(r, &CGID));
+    on.providers.offer::<dyn ExecElement>("exec", &CGID);
 }
 
 fn serve<'a>(r: &'a mut Request, kind: &'static Kind) -> BoxFuture<'a, Answer> {
@@ -169,6 +171,33 @@ fn refusal(r: &Request, raw_answer: bool) -> Option<(usize, Status, &'static str
     None
 }
 
+/// How long a program may be silent.
+fn silence(r: &Request) -> Duration {
+    let patience = r.dir::<CgiDir>().patience.filter(|patience| !patience.is_zero());
+    let fallback = r.server.timeout.or(r.server.settings.of::<CoreServer>().timeout);
+    patience.or(fallback).unwrap_or(Duration::from_secs(60))
+}
+
+impl ExecElement for Kind {
+    fn module(&self) -> &'static str {
+        self.module
+    }
+    fn command<'a>(&'a self, r: &'a mut Request, command: &'a BStr) -> BoxFuture<'a, Option<Body>> {
+        let kind = if self.pipes_errors { &CGI } else { &CGID };
+        let output = match Running::shell(r, kind, silence(r), command) {
+            Ok(script) => {
+                let output = Output { script, first: None, kind, raw_answer: false, gave: false };
+                Some(Body::Stream(Box::new(output)))
+            }
+            Err(error) => {
+                not_started(r, kind, &error);
+                None
+            }
+        };
+        Box::pin(std::future::ready(output))
+    }
+}
+
 async fn run(r: &mut Request, kind: &'static Kind) -> Answer {
     let name = base_name(r);
     let raw_answer = name.starts_with(b"nph-");
@@ -180,10 +209,7 @@ async fn run(r: &mut Request, kind: &'static Kind) -> Answer {
     }
     cgi::common_env(r);
     cgi::cgi_env(r).await;
-    let patience = r.dir::<CgiDir>().patience.filter(|patience| !patience.is_zero());
-    let fallback = r.server.timeout.or(r.server.settings.of::<CoreServer>().timeout);
-    let patience = patience.or(fallback).unwrap_or(Duration::from_secs(60));
-    let mut script = match Running::start(r, kind, patience) {
+    let mut script = match Running::start(r, kind, silence(r)) {
         Ok(script) => script,
         Err(error) => {
             not_started(r, kind, &error);

@@ -4,7 +4,7 @@ use super::{Kind, log, soon};
 use crate::engine::{self, Child, PipeReader};
 use crate::log::{Level, raw};
 use crate::request::{Connection, Fault, Request, Status};
-use crate::server::cgi;
+use crate::server::{cgi, escape};
 use crate::sys::limits::{self, Resource};
 use bstr::{BString, ByteSlice};
 use bytes::Bytes;
@@ -74,13 +74,25 @@ impl Running {
     /// Starts the script of `r` with the environment that `r` has.
     pub(super) fn start(r: &Request, kind: &'static Kind, patience: Duration) -> io::Result<Running> {
         let mut command = Command::new(r.filename.to_os_str_lossy());
+        for word in arguments(r) {
+            command.arg(word.to_os_str_lossy());
+        }
+        Running::spawn(r, kind, patience, command)
+    }
+    /// Starts a shell with a line to run; nothing comes in.
+    pub(super) fn shell(r: &Request, kind: &'static Kind, patience: Duration, line: &[u8]) -> io::Result<Running> {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(line.to_os_str_lossy());
+        let mut running = Running::spawn(r, kind, patience, command)?;
+        running.child.as_mut().map(|child| child.stdin.take());
+        Ok(running)
+    }
+
+    fn spawn(r: &Request, kind: &'static Kind, patience: Duration, mut command: Command) -> io::Result<Running> {
         let directory = r.filename.rfind_byte(b'/').map_or(&b"/"[..], |slash| r.filename.get(..=slash).unwrap_or(b"/"));
         command.current_dir(directory.to_os_str_lossy()).env_clear();
         for (name, value) in cgi::environment(r) {
             command.env(name.to_os_str_lossy(), value.to_os_str_lossy());
-        }
-        for word in arguments(r) {
-            command.arg(word.to_os_str_lossy());
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(if kind.pipes_errors { Stdio::piped() } else { Stdio::inherit() });
@@ -276,17 +288,10 @@ fn arguments(r: &Request) -> Vec<BString> {
     let word = |word: &[u8]| {
         let mut plain = word.to_vec();
         // What cannot be decoded stays as it is.
-        if crate::server::escape::unescape_url(&mut plain, crate::server::escape::Slashes::Decode).is_err() {
+        if escape::unescape_url(&mut plain, escape::Slashes::Decode).is_err() {
             plain = word.to_vec();
         }
-        let mut out = BString::default();
-        for byte in plain {
-            if b"&;`'\"|*?~<>^()[]{}$\\\n".contains(&byte) || byte == 0xff {
-                out.push(b'\\');
-            }
-            out.push(byte);
-        }
-        out
+        escape::shell(&plain)
     };
     args.split(|byte| *byte == b'+').map(word).filter(|word| !word.contains(&0)).collect()
 }

@@ -162,8 +162,10 @@ fn cond(cx: &mut Cx<'_>, line: Word<'_>) -> Outcome {
     };
     let test = if input.eq_ignore_ascii_case(b"expr") {
         let rights = if no_vary { cx.rights().without_vary() } else { cx.rights() };
-        let expression = Expression::condition(text.as_bstr(), rights, cx.providers)
-            .map_err(|error| format!("RewriteCond: cannot compile expression \"{}\" {error}", text.as_bstr()))?;
+        let expression = Expression::condition(text.as_bstr(), rights, cx.providers).map_err(|error| {
+            let place = if cx.in_htaccess() { " in htaccess context" } else { "" };
+            format!("RewriteCond: cannot compile expression{place} \"{}\" {error}", text.as_bstr())
+        })?;
         Test::Expression(Arc::new(expression))
     } else {
         match plain_test(text) {

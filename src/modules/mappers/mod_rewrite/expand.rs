@@ -252,7 +252,7 @@ impl Variable {
             return Variable::Unknown;
         }
         let text = [b"%{", name, b"}"].concat();
-        let rights = Rights { restricted: true, no_vary: true };
+        let rights = Rights { restricted: true, ..Rights::default() }.without_vary();
         match Expression::string(text.as_bstr(), rights, &Providers::default()) {
             Ok(expression) => Variable::Known(Arc::new(expression), field),
             Err(_) => Variable::Unknown,
