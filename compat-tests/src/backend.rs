@@ -18,6 +18,8 @@ pub enum Step {
     Read,
     /// Sends these octets.
     Send(Vec<u8>),
+    /// Sends these outside of the protocol's frames, where it has any.
+    Raw(Vec<u8>),
     /// Sends them one by one.
     Drip(Vec<u8>),
     /// Waits until what was sent has surely arrived by itself.
@@ -133,7 +135,7 @@ fn play(wire: &mut impl Wire, input: &mut Vec<u8>, head: &str, steps: &[Step]) -
                 body(wire, input, head);
                 Ok(())
             }
-            Step::Send(bytes) => wire.write_all(bytes),
+            Step::Send(bytes) | Step::Raw(bytes) => wire.write_all(bytes),
             Step::Drip(bytes) => bytes.iter().try_for_each(|byte| {
                 wire.write_all(&[*byte])?;
                 thread::sleep(Duration::from_millis(1));

@@ -7,12 +7,15 @@
 //!
 //! The tour: [`backend`] stands behind proxies, [`binaries`] finds the two programs, [`tree`] lays out a server root, [`ports`] finds it ports, [`server`] starts, watches and stops one,
 //! [`wire`] speaks raw TCP, or [`tls`] over it, and takes answers apart, [`normal`] blanks what must differ, [`report`] tells what does, and
+//! The tour: [`backend`] and [`gateway`] stand behind proxies, [`binaries`] finds the two programs, [`tree`] lays out a server root, [`ports`] finds it ports, [`server`] starts, watches and stops one,
+//! [`wire`] speaks raw TCP and takes answers apart, [`normal`] blanks what must differ, [`report`] tells what does, and
 //! [`group`] is the builder that tests are written with.
 // A test harness reports by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 pub mod backend;
 pub mod binaries;
+pub mod gateway;
 pub mod group;
 pub mod normal;
 pub mod ports;
@@ -23,6 +26,7 @@ pub mod tree;
 pub mod wire;
 
 pub use backend::{Backend, Step, says, says_and_closes};
+pub use gateway::Protocol;
 pub use group::{Group, group};
 pub use server::Running;
 

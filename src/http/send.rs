@@ -423,7 +423,7 @@ pub async fn gather(r: &mut Request) -> Result<(), Status> {
     if !asked || whole || r.headers_out.contains("Content-Length") || r.content_length.is_some() {
         return Ok(());
     }
-    if !matches!(&r.body_out, Body::Stream(source) if source.length().is_none()) {
+    if !matches!(&r.body_out, Body::Stream(source) if source.length().is_none() && source.measurable()) {
         return Ok(());
     }
     let mut body = std::mem::take(&mut r.body_out);

@@ -87,6 +87,7 @@ pub static REGISTRY: &[&Module] = &[
     &metadata::mod_unique_id::MODULE,
     &metadata::mod_usertrack::MODULE,
     &proxy::mod_proxy::MODULE,
+    &proxy::mod_proxy_fcgi::MODULE,
     &proxy::mod_proxy_http::MODULE,
     &slotmem::mod_slotmem_plain::MODULE,
     &slotmem::mod_slotmem_shm::MODULE,

@@ -53,6 +53,7 @@ mod mod_mime;
 mod mod_mime_magic;
 mod mod_negotiation;
 mod mod_proxy;
+mod mod_proxy_fcgi;
 mod mod_proxy_http;
 mod mod_ratelimit;
 mod mod_reflector;

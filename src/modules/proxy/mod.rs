@@ -1,4 +1,5 @@
 //! Gateways: mod_proxy and the modules that speak a protocol to backends for it.
 
 pub mod mod_proxy;
+pub mod mod_proxy_fcgi;
 pub mod mod_proxy_http;

@@ -32,8 +32,12 @@ pub struct Call {
 
 impl Call {
     /// The scheme as log lines name it: `*` for the worker of backends that nobody configured.
-    pub fn shown_scheme(&self) -> &BStr {
-        self.worker.as_ref().map_or(BStr::new("*"), |worker| worker.scheme.as_bstr())
+    pub fn shown_scheme(&self) -> BString {
+        let scheme = self.url.split(|byte| *byte == b':').next().unwrap_or_default();
+        if !scheme.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"http")) {
+            return scheme.to_ascii_uppercase().into();
+        }
+        self.worker.as_ref().map_or("*".into(), |worker| worker.scheme.clone())
     }
 }
 
@@ -117,6 +121,10 @@ async fn run(r: &mut Request, by_name: bool) -> Answer {
     }
     let server = r.server::<ProxyServer>();
     let worker = worker::find(&server.workers, &url).cloned();
+    if worker.is_none() {
+        // Connections that belong to no worker are for one request.
+        r.env.set("proxy-nokeepalive", "1");
+    }
     let named = r.notes.get("uds_path").map(BString::from);
     let socket = worker.as_ref().and_then(|worker| worker.socket.clone()).or(named);
     let mut call = Call { url, worker, socket, remote: None };
@@ -296,7 +304,7 @@ pub async fn backend(
         Ok(backend) => return Ok(backend),
         Err(refused) => refused,
     };
-    let scheme = call.shown_scheme().to_owned();
+    let scheme = call.shown_scheme();
     match refused {
         NoBackend::Name => {
             let name = match &to {
@@ -338,6 +346,13 @@ pub async fn backend(
     }
     failed(r);
     Err(Answer::Status(Status::SERVICE_UNAVAILABLE))
+}
+
+/// Host and port of the call's URL.
+pub fn target_of(call: &Call) -> Option<(BString, u16)> {
+    let (scheme, authority, _) = worker::split_url(&call.url)?;
+    let (host, port) = worker::split_authority(authority)?;
+    Some((host, port.unwrap_or_else(|| worker::default_port(scheme))))
 }
 
 /// The path of a backend's socket: a relative one is below the runtime directory.

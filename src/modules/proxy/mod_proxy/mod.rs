@@ -11,24 +11,28 @@
 //! Differences: a connection to a backend holds no thread, so that `max` is unlimited where it is not set; balancers are
 //! not there yet. Manual: mod/mod_proxy.html.
 
+mod ahead;
 mod call;
 mod fields;
 mod parameters;
 mod pass;
 mod pool;
 mod rows;
+mod script;
 mod settings;
 mod translate;
 mod url;
 mod wire;
 mod worker;
 
-pub use call::{Call, ProxyScheme, backend, blocked};
+pub use ahead::{Ahead, read_ahead};
+pub use call::{Call, ProxyScheme, backend, blocked, target_of};
 pub use fields::{hop_by_hop, prepare, via_value};
 pub use pool::{Backend, patience};
+pub use script::{Octets, Scanned, body as script_body, scan};
 pub use settings::{BadHeader, ProxyDir, ProxyServer, Via};
 pub use translate::{proxy_error, proxy_error_errno, reversed, reversed_cookie};
-pub use url::{authority, canonical, place};
+pub use url::{authority, canonical, place, script_path};
 pub use wire::{Line, Wire};
 pub use worker::{Worker, default_port, split_authority, split_url};
 

@@ -118,6 +118,39 @@ pub fn canonical(r: &mut Request, scheme: &BStr, rest: &[u8], module: &'static s
     Answer::Ok
 }
 
+/// As [`canonical`], for schemes whose path names a script and that send the query beside it: `r.filename` gets the URL
+/// without a query. The path, escaped.
+pub fn script_path(
+    r: &mut Request,
+    scheme: &BStr,
+    rest: &[u8],
+    module: &'static str,
+    tags: [&str; 2],
+) -> Result<BString, Answer> {
+    let place = match place(rest, scheme) {
+        Ok(place) => place,
+        Err(why) => {
+            r.log(Level::Error, module, format_args!("AH{}: error parsing URL {}: {why}", tags[0], rest.as_bstr()));
+            return Err(Answer::Status(Status::BAD_REQUEST));
+        }
+    };
+    let as_written = r.notes.contains("proxy-noencode") || r.notes.contains("proxy-nocanon");
+    let path = if as_written {
+        place.path
+    } else {
+        let keep = r.dir.core().encoded_slashes == Some(EncodedSlashes::NoDecode);
+        escaped_path(&place.path, keep).ok_or(Answer::Status(Status::BAD_REQUEST))?
+    };
+    if as_written && path.iter().any(|byte| byte.is_ascii_control()) {
+        let text = format_args!("AH{}: To be forwarded path contains control characters ({})", tags[1], r.uri);
+        r.log(Level::Error, module, text);
+        return Err(Answer::Status(Status::FORBIDDEN));
+    }
+    let host = authority(place.host.as_bstr(), place.port, super::worker::default_port(scheme));
+    r.filename = [b"proxy:", scheme.as_bytes(), b"://", &host, b"/", &path].concat().into();
+    Ok(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

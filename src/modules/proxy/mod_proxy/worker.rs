@@ -202,7 +202,9 @@ impl Worker {
 
     /// Whether connections are kept for later requests.
     pub fn reuses(&self) -> bool {
-        !self.parameters.disable_reuse.unwrap_or(self.matchable)
+        // Servers of these protocols often give each connection a process: only who asks for it has them wait.
+        let rare = ["fcgi", "scgi", "uwsgi"].iter().any(|scheme| self.scheme == *scheme);
+        !self.parameters.disable_reuse.unwrap_or(self.matchable || rare)
     }
 }
 

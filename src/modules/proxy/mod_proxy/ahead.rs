@@ -1,0 +1,47 @@
+//! The beginning of a request's body, read before a backend is asked.
+
+use crate::log::{Level, raw};
+use crate::module::Answer;
+use crate::request::Request;
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// Octets that are read ahead: a body up to here has a length that can be told.
+pub const MOST: usize = 16 * 1024;
+
+/// What is known of a body.
+pub struct Ahead {
+    pub pieces: VecDeque<Bytes>,
+    /// It is here whole.
+    pub ended: bool,
+    /// What the backend hears of its length.
+    pub length: Option<u64>,
+}
+
+/// Reads ahead. A body of unknown length that is longer is read to its end for protocols that must know it.
+pub async fn read_ahead(r: &mut Request) -> Result<Ahead, Answer> {
+    let announced: Option<u64> = r.headers_in.get("Content-Length").and_then(|text| text.to_string().parse().ok());
+    let coded = r.headers_in.contains("Transfer-Encoding");
+    let (mut pieces, mut held, mut ended) = (VecDeque::new(), 0, false);
+    while !ended && held < MOST {
+        match r.read_body().await {
+            Ok(Some(bytes)) => {
+                held += bytes.len();
+                pieces.push_back(bytes);
+            }
+            Ok(None) => ended = true,
+            Err(fault) => {
+                let uri = raw(&r.uri).to_string();
+                let text =
+                    format_args!("AH01095: prefetch request body failed to ({uri}) from {} ()", r.connection.client_ip);
+                r.log(Level::Error, "proxy", text);
+                return Err(Answer::Status(fault.status));
+            }
+        }
+    }
+    let length = match ended {
+        true => (coded || announced.is_some() || held > 0).then_some(held as u64),
+        false => announced,
+    };
+    Ok(Ahead { pieces, ended, length })
+}

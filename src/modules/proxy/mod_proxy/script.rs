@@ -1,0 +1,150 @@
+//! Backends that answer as CGI scripts do (FastCGI, SCGI, uwsgi): a head of lines, then a body that is pulled.
+
+use crate::engine::BoxFuture;
+use crate::log::{Level, raw};
+use crate::request::{Body, Fault, Piece, Request, Source, Status, Whose};
+use crate::server::cgi::{HeadLine, ScriptHead};
+use bstr::{BString, ByteSlice};
+use bytes::Bytes;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+
+/// Octets of a head at most.
+const LARGEST_HEAD: usize = 1 << 20;
+
+/// What a backend says once its frames are taken off.
+pub trait Octets: Send {
+    /// The next octets; None at the end. It may be given up while it waits.
+    fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, io::Result<Option<Bytes>>>;
+    /// The end was reached and the request is done.
+    fn release(self: Box<Self>);
+    /// Tells of what broke in the middle of a body.
+    fn broken(&self, r: &Request, error: &io::Error);
+}
+
+/// How the head of an answer ended.
+pub enum Scanned {
+    /// The body begins with these octets.
+    Head(Vec<u8>),
+    /// The request's conditions make it this status; a body may follow.
+    Condition(Status, Vec<u8>),
+    /// No head came; this did.
+    Headless(Vec<u8>),
+    /// A line of it is no field; said in the log.
+    Malformed,
+    Broken(io::Error),
+}
+
+/// Where a head ends that is there whole: at the first empty line.
+fn head_end(bytes: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = bytes.get(from..)?.find_byte(b'\n') {
+        from += at + 1;
+        match bytes.get(from..) {
+            Some([b'\n', ..]) => return Some(from + 1),
+            Some([b'\r', b'\n', ..]) => return Some(from + 2),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Reads the head into `r`. `module`: whose log lines.
+pub async fn scan(r: &mut Request, source: &mut dyn Octets, module: &'static str) -> Scanned {
+    let mut read: Vec<u8> = Vec::new();
+    let end = loop {
+        let empty_first = read.starts_with(b"\n") || read.starts_with(b"\r\n");
+        if let Some(end) = if empty_first { Some(0) } else { head_end(&read) } {
+            break end;
+        }
+        if read.len() > LARGEST_HEAD {
+            return Scanned::Broken(io::Error::from_raw_os_error(libc::ENOSPC));
+        }
+        match source.next(r).await {
+            Ok(Some(bytes)) => read.extend_from_slice(&bytes),
+            Ok(None) => return Scanned::Headless(read),
+            Err(error) => return Scanned::Broken(error),
+        }
+    };
+    let name: BString = r.filename.rsplit(|byte| *byte == b'/').next().unwrap_or_default().into();
+    let rest = read.get(end..).unwrap_or_default().to_vec();
+    let mut head = ScriptHead::default();
+    for line in read.get(..end).unwrap_or(b"\n").split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match head.line(r, line, name.as_bstr(), module) {
+            HeadLine::More => {}
+            HeadLine::End(None) => break,
+            HeadLine::End(Some(status)) => return Scanned::Condition(status, rest),
+            HeadLine::Malformed => {
+                // By the time of this line all that came is read.
+                let last =
+                    read.trim_end_with(|end| end == '\n').rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+                let shown = raw(last.get(..30).unwrap_or(last)).to_string();
+                let text = format_args!("malformed header from script '{}': Bad header: {shown}", raw(&name));
+                r.log(Level::Error, module, text);
+                return Scanned::Malformed;
+            }
+        }
+    }
+    Scanned::Head(rest)
+}
+
+/// The body behind a head; `first` is what was read of it already.
+pub fn body(source: Box<dyn Octets>, first: Vec<u8>) -> Body {
+    let first = Some(Bytes::from(first)).filter(|first| !first.is_empty());
+    Body::Stream(Box::new(ScriptBody { source: Some(source), first, gave: true }))
+}
+
+struct ScriptBody {
+    /// None once the body ended.
+    source: Option<Box<dyn Octets>>,
+    first: Option<Bytes>,
+    /// The last piece was octets.
+    gave: bool,
+}
+
+impl Source for ScriptBody {
+    fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, Result<Option<Piece>, Fault>> {
+        Box::pin(async move {
+            if let Some(first) = self.first.take() {
+                self.gave = true;
+                return Ok(Some(Piece::Bytes(first)));
+            }
+            let Some(source) = &mut self.source else { return Ok(None) };
+            let read = {
+                let mut reading = pin!(source.next(r));
+                let at_once = poll_fn(|cx| match reading.as_mut().poll(cx) {
+                    Poll::Ready(read) => Poll::Ready(Some(read)),
+                    Poll::Pending => Poll::Ready(None),
+                });
+                match at_once.await {
+                    Some(read) => read,
+                    // The backend pauses: what it sent until now goes out.
+                    None if std::mem::take(&mut self.gave) => return Ok(Some(Piece::Flush)),
+                    None => reading.await,
+                }
+            };
+            match read {
+                Ok(Some(bytes)) => {
+                    self.gave = true;
+                    Ok(Some(Piece::Bytes(bytes)))
+                }
+                Ok(None) => {
+                    if let Some(source) = self.source.take() {
+                        source.release();
+                    }
+                    Ok(None)
+                }
+                Err(error) => {
+                    source.broken(r, &error);
+                    Err(Fault { status: Status::BAD_GATEWAY, whose: Whose::Upstream, message: error.to_string() })
+                }
+            }
+        })
+    }
+    fn measurable(&self) -> bool {
+        false
+    }
+}
