@@ -1,6 +1,7 @@
 //! A client that speaks TLS and trusts everybody, and the keys and certificates of the cases, made anew for each run.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -106,6 +107,27 @@ impl TlsClient {
         config
     }
 
+    /// Asks for `/` on several connections, one after the other, as one client that keeps its sessions: whether each
+    /// was resumed.
+    pub fn resumptions(&self, port: u16, times: usize) -> String {
+        let config = Arc::new(self.config());
+        let name = ServerName::try_from(self.name.clone().expect("a name")).expect("a name");
+        let once = |_| {
+            let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+            let mut session = ClientConnection::new(config.clone(), name.clone()).expect("a session");
+            let mut stream = rustls::Stream::new(&mut session, &mut socket);
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: www.example.test\r\nConnection: close\r\n\r\n");
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            format!(
+                "{} {:?}\n",
+                String::from_utf8_lossy(answer.get(..12).unwrap_or_default()),
+                session.handshake_kind()
+            )
+        };
+        (0..times).map(once).collect()
+    }
+
     /// Does the handshake. What both sides agreed on, and the stream; or that there is none.
     pub fn connect(&self, mut socket: TcpStream) -> Result<(String, StreamOwned<ClientConnection, TcpStream>), String> {
         let name = ServerName::try_from(self.name.clone().unwrap_or_else(|| "nobody.test".into())).expect("a name");
@@ -207,6 +229,7 @@ cat issued.crt ca.crt > bundle.crt
 cp issued.key bundle.key
 openssl rsa -in www.key -aes128 -passout pass:secret -traditional -out old-locked.key
 openssl pkcs8 -topk8 -in www.key -passout pass:secret -out locked.key
+openssl rsa -in www.key -des3 -passout pass:secret -out triple-locked.key
 "#;
 
 /// Keys and certificates, by their path in a server root. They are the same for both servers.

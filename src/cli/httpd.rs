@@ -245,6 +245,8 @@ impl Command {
         let tokens = loaded.configuration.main().settings.of::<config::CoreServer>().tokens;
         identity::set_banner(identity::banner(tokens.unwrap_or(config::Tokens::Full)));
         server::open_logs(&mut loaded.configuration, &chains).map_err(|error| error.to_string())?;
+        // What was told meanwhile comes between the two readings that modules speak of.
+        tell(&std::mem::take(&mut loaded.told));
         for run in &chains.post_config {
             run(&mut loaded.configuration)?;
         }
@@ -265,7 +267,6 @@ impl Command {
             }
         };
         warnings.iter().for_each(write_line);
-        let told = loaded.told.clone();
         let (configuration, chains) = match self.prepare(loaded) {
             Ok(ready) => ready,
             Err(text) => {
@@ -275,7 +276,6 @@ impl Command {
                 return FAILED;
             }
         };
-        tell(&told);
         tell(&mpm::check_for_log(&configuration.process));
         if let Some(home) = &self.newcomer {
             let _ = writeln!(io::stderr().lock(), "{}", home.greeting());
@@ -351,7 +351,7 @@ impl Program for Httpd {
             }
             trouble.render(name).to_string()
         })?;
-        let (configuration, chains) = self.command.prepare(loaded)?;
+        let (configuration, chains) = self.command.prepare(Loaded { told: Vec::new(), ..loaded })?;
         self.chains.lock().push((Arc::as_ptr(&configuration) as usize, chains));
         Ok(configuration)
     }

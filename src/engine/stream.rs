@@ -111,6 +111,10 @@ impl Stream {
     pub fn tls<T>(&self, at: impl FnOnce(&rustls::CommonState) -> T) -> Option<T> {
         Some(self.tls.as_ref()?.look(at))
     }
+    /// Octets that the socket gave and took since the last call, where there is TLS: more than was read and written.
+    pub fn take_traffic(&self) -> Option<(u64, u64)> {
+        Some(self.tls.as_ref()?.take_traffic())
+    }
     pub fn is_secured(&self) -> bool {
         self.tls.is_some()
     }

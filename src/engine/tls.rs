@@ -167,6 +167,8 @@ struct State {
     /// The other side sends no more.
     ended: bool,
     closed: bool,
+    /// Octets that the socket gave and took since they were last asked for.
+    traffic: (u64, u64),
     fault: Option<rustls::Error>,
 }
 
@@ -334,6 +336,7 @@ impl State {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.sent += sent;
+            self.traffic.1 += sent as u64;
         }
         self.sent = 0;
         if self.outgoing.capacity() > 0 {
@@ -375,6 +378,7 @@ impl State {
         match read {
             Poll::Ready(Ok(read)) => {
                 self.incoming.end += read;
+                self.traffic.0 += read as u64;
                 Poll::Ready(Ok(read))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -410,6 +414,7 @@ impl Tls {
                 sent: 0,
                 ended: false,
                 closed: false,
+                traffic: (received.len() as u64, 0),
                 fault: None,
             }),
         }
@@ -520,6 +525,11 @@ impl Tls {
             let sent = nix::unistd::write(&source.fd, left).unwrap_or(0);
             state.sent += sent;
         }
+    }
+
+    /// Octets received and sent since the last call.
+    pub(super) fn take_traffic(&self) -> (u64, u64) {
+        std::mem::take(&mut self.state.lock().traffic)
     }
 
     /// What the session knows.

@@ -229,7 +229,7 @@ async fn work(
                 if connection.keepalives.load(Ordering::Relaxed) == 0 {
                     r.status = Status::REQUEST_TIME_OUT;
                     let slot = Slot::take(connection).await;
-                    log(&mut r, &slot).await;
+                    log(&mut r, &slot, stream).await;
                 }
                 pool::keep_request(r);
                 return Next::Close { linger: false };
@@ -248,7 +248,7 @@ async fn work(
                 server::die(&mut r, status).await;
                 r.keep_alive = Some(false);
                 send::respond(&mut r, stream, Manner { close: true, late: false }).await;
-                log(&mut r, &slot).await;
+                log(&mut r, &slot, stream).await;
                 None
             }
         };
@@ -279,7 +279,10 @@ async fn read_proxy_header(input: &mut Input, connection: &Connection, reader: &
     }
 }
 
-async fn log(r: &mut Request, slot: &Slot) {
+async fn log(r: &mut Request, slot: &Slot, stream: &Stream) {
+    if let Some((received, sent)) = stream.take_traffic() {
+        (r.wire_in, r.wire_out) = (received, sent);
+    }
     if let Some(status) = r.failed_document {
         (r.status, r.bytes_sent) = (status, 0);
     }
@@ -402,7 +405,7 @@ async fn answer(
         keep = incoming.finished() || !r.expecting_continue && incoming.discard(r).await;
     }
     r.body_in = Body::Empty;
-    log(r, slot).await;
+    log(r, slot, stream).await;
     if !keep {
         slot.show(SlotState::Closing, None);
         return None;

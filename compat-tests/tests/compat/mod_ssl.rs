@@ -1,7 +1,7 @@
 //! mod_ssl: versions, ciphers, certificates, hosts by name, variables, who may.
 
 use compat_tests::tls::client;
-use compat_tests::{Group, group};
+use compat_tests::{Group, Mpm, group};
 
 /// One host with TLS and another beside it.
 fn hosts(name: &str, more: &str) -> Group {
@@ -434,4 +434,115 @@ fn names_with_control_characters() {
         server.wait(|server| server.logged("AH02044") > 0);
         format!("the log has an escape: {}", server.error_log().contains('\x1b'))
     });
+}
+
+/// Under prefork, so that connections meet different children.
+#[test]
+fn sessions_are_resumed_by_any_child() {
+    for lines in [
+        "SSLSessionCache none\n",
+        "SSLSessionCache none\nSSLSessionTickets off\n",
+        "SSLSessionCache shmcb:@ROOT@/run/sessions(512000)\nSSLSessionTickets off\n",
+        "SSLSessionCache shmcb:@ROOT@/run/sessions(512000)\nSSLSessionCacheTimeout 100\n",
+        "SSLSessionCache none\nSSLSessionTicketKeyFile tls/www.key\n",
+    ] {
+        hosts(&format!("sessions: {lines}"), "").mpm(Mpm::Prefork).and_modules("socache_shmcb").conf(lines).facts_only(
+            |server| {
+                let port = server.port();
+                // Apache takes no TLS 1.3 ticket twice as a key file's that it has not renewed.
+                let new = if lines.contains("KeyFile") { 2 } else { 6 };
+                let with = |version, times| client("www.example.test").version(version).resumptions(port, times);
+                format!("{}{}", with(12, 6), with(13, new))
+            },
+        );
+    }
+}
+
+#[test]
+fn locked_keys() {
+    let script = |phrase: &str| format!("#!/bin/sh\necho \"$@\" >> ${{0%/*}}/../logs/asked.log\necho {phrase}\n");
+    for (name, key) in [("old", "old-locked"), ("new", "locked"), ("triple", "triple-locked")] {
+        for phrase in ["secret", "wrong"] {
+            let group = group(&format!("{name} key, {phrase} phrase"))
+                .with_tls()
+                .and_modules("socache_shmcb")
+                .file("bin/ask", script(phrase))
+                .mode("bin/ask", 0o755)
+                .also("logs/asked.log")
+                .conf(&format!(
+                    "SSLSessionCache none\nSSLPassPhraseDialog exec:@ROOT@/bin/ask\n\
+                     <VirtualHost *:@PORT@>\nServerName www.example.test\nSSLEngine on\nSSLCertificateFile tls/www.crt\n\
+                     SSLCertificateKeyFile tls/{key}.key\n</VirtualHost>\n\
+                     <VirtualHost *:@PORT@>\nServerName www.example.test:444\nSSLEngine on\nSSLCertificateFile tls/www.crt\n\
+                     SSLCertificateKeyFile tls/{key}.key\n</VirtualHost>\n"
+                ));
+            match phrase {
+                "secret" => group.over(client("www.example.test")).get("/").check(),
+                _ => group.start_fails(&["-DFOREGROUND"]),
+            }
+        }
+    }
+}
+
+#[test]
+fn syntax_of_sessions_and_keys() {
+    group("ssl sessions").with_tls().and_modules("socache_shmcb").file("bin/ask", "#!/bin/sh\n").syntax(&[
+        "SSLSessionCache none",
+        "SSLSessionCache nonenotnull",
+        "SSLSessionCache shmcb:x(a)",
+        "SSLSessionCache shmcb:@ROOT@/run/x(512)",
+        "SSLSessionCache shmcb:@ROOT@/run/x(512000)",
+        "SSLSessionCache shmcb",
+        "SSLSessionCacheTimeout -1",
+        "SSLSessionCacheTimeout 100",
+        "SSLSessionCacheTimeout x",
+        "SSLSessionTicketKeyFile none",
+        "SSLSessionTickets x",
+        "SSLSessionTickets off",
+        "SSLPassPhraseDialog foo",
+        "SSLPassPhraseDialog exec:none",
+        "SSLPassPhraseDialog exec:bin/ask",
+        "SSLPassPhraseDialog |none",
+        "SSLPassPhraseDialog |none a",
+        "SSLPassPhraseDialog builtin",
+        "<VirtualHost *:1>\nSSLSessionCache none\n</VirtualHost>",
+        "<VirtualHost *:1>\nSSLPassPhraseDialog builtin\n</VirtualHost>",
+        "SSLCompression on",
+        "SSLCompression off",
+        "SSLCryptoDevice builtin",
+        "<VirtualHost *:1>\nSSLCryptoDevice builtin\n</VirtualHost>",
+        "SSLFIPS off",
+        "SSLFIPS x",
+        "<VirtualHost *:1>\nSSLFIPS off\n</VirtualHost>",
+        "SSLInsecureRenegotiation on",
+        "SSLInsecureRenegotiation x",
+        "SSLRenegBufferSize 1",
+        "<Location />\nSSLRenegBufferSize -1\n</Location>",
+        "<Location />\nSSLRenegBufferSize 100\n</Location>",
+        "SSLSRPVerifierFile none",
+        "SSLOpenSSLConfCmd Foo bar",
+        "SSLOpenSSLConfCmd Curves P-256",
+        "SSLOpenSSLConfCmd Protocol \"-ALL, TLSv1.2\"",
+        "SSLOpenSSLConfCmd Options",
+        "SSLOpenSSLConfCmd DHParameters none",
+        "SSLOpenSSLConfCmd Options -SessionTicket,ServerPreference",
+    ]);
+}
+
+#[test]
+fn commands_of_openssl() {
+    for lines in [
+        "SSLOpenSSLConfCmd Curves P-384:X25519\n",
+        "SSLOpenSSLConfCmd MinProtocol TLSv1.3\n",
+        "SSLOpenSSLConfCmd MaxProtocol TLSv1.2\nSSLOpenSSLConfCmd CipherString ECDHE-RSA-AES128-GCM-SHA256\n",
+        "SSLOpenSSLConfCmd Protocol \"-ALL, TLSv1.2\"\n",
+        "SSLOpenSSLConfCmd Ciphersuites TLS_CHACHA20_POLY1305_SHA256\n",
+    ] {
+        hosts(&format!("commands: {lines}"), lines)
+            .over(client("www.example.test"))
+            .get("/")
+            .over(client("www.example.test").version(12))
+            .get("/")
+            .check();
+    }
 }

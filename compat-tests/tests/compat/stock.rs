@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use compat_tests::normal::{BODY_LENGTH, STATUS_VALUES};
+use compat_tests::tls::client;
 use compat_tests::{Group, Mpm, group, under_each_mpm};
 
 /// What a fresh installation has enabled, whatever this machine's administrator did since.
@@ -120,4 +121,41 @@ under_each_mpm! {
         let Some(g) = stock("stock reports", mpm) else { return };
         g.commands(&[&["-t"], &["-S"], &["-M"], &["-V"], &["-L"], &["-t", "-D", "DUMP_INCLUDES"], &["-t", "-D", "DUMP_RUN_CFG"], &["-l"]]);
     }
+}
+
+/// With what `a2enmod ssl` and `a2ensite default-ssl` enable, on the certificate that the package ssl-cert makes.
+#[test]
+fn default_ssl() {
+    let Some(mut g) = stock("stock default-ssl", Mpm::Event) else { return };
+    if !Path::new("/etc/ssl/private/ssl-cert-snakeoil.key").exists() {
+        return;
+    }
+    for file in ["ssl.load", "ssl.conf", "socache_shmcb.load"] {
+        g = g.link(&format!("mods-enabled/{file}"), &format!("../mods-available/{file}"));
+    }
+    let etc = Path::new("/etc/apache2");
+    let text = |file: &str| String::from_utf8(read(&etc.join(file))).expect("text");
+    let ports =
+        text("ports.conf").replace("Listen 80\n", "Listen @PORT2@\n").replace("Listen 443\n", "Listen @PORT@\n");
+    g.file("ports.conf", ports)
+        .file(
+            "sites-available/000-default.conf",
+            text("sites-available/000-default.conf").replace("*:80>", "*:@PORT2@>"),
+        )
+        .file(
+            "sites-available/default-ssl.conf",
+            text("sites-available/default-ssl.conf").replace("*:443>", "*:@PORT@>"),
+        )
+        .link("sites-enabled/default-ssl.conf", "../sites-available/default-ssl.conf")
+        // The octets of a handshake are each library's own.
+        .log_sizes_vary()
+        .over(client("localhost").version(13))
+        .get("/")
+        .get("/nope")
+        .get("/icons/apache_pb.png")
+        .over(client("localhost").version(12))
+        .get("/")
+        .plain()
+        .get("/")
+        .check();
 }

@@ -1,22 +1,21 @@
 //! What a server's settings come to: certificates and keys read, versions and ciphers chosen, one rustls configuration.
 
 use super::ciphers;
+use super::phrase::Phrases;
+use super::sessions::{self, Store};
 use super::settings::{Protocols, SslServer};
 use super::tickets::Tickets;
-use super::x509::Certificate;
+use super::x509::{self, Certificate};
 use crate::config::{Configuration, Server};
 use crate::log::Level;
 use bstr::{BStr, BString, ByteSlice};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
 use rustls::{SignatureScheme, SupportedProtocolVersion};
 use std::sync::Arc;
-
-/// Seconds that a session can be resumed.
-const SESSION_TIMEOUT: u32 = 300;
 
 /// A server that speaks TLS.
 pub struct Host {
@@ -76,7 +75,7 @@ fn die(configuration: &Configuration, server: &Server) -> Failed {
 }
 
 /// Reads and checks everything of one server. What is wrong is logged.
-pub fn build(configuration: &Configuration, server: &Server) -> Result<Host, Failed> {
+pub fn build(configuration: &Configuration, server: &Server, phrases: &mut Phrases) -> Result<Host, Failed> {
     let settings = server.settings.of::<SslServer>();
     let id = id(server);
     server.log(Level::Info, "ssl", format_args!("AH01914: Configuring server {id} for SSL protocol"));
@@ -84,7 +83,8 @@ pub fn build(configuration: &Configuration, server: &Server) -> Result<Host, Fai
     let mut keys = Vec::new();
     for (index, file) in settings.certificates.iter().enumerate() {
         let key_file = settings.keys.get(index).unwrap_or(file);
-        keys.push(certificate(configuration, server, &format!("{id}:{index}"), file, key_file, &provider)?);
+        let names = (format!("{id}:{index}"), file, key_file);
+        keys.push(certificate(configuration, server, names, &provider, phrases)?);
     }
     if keys.is_empty() {
         let text = format_args!("AH02572: Failed to configure at least one certificate and key for {id}");
@@ -99,12 +99,38 @@ pub fn build(configuration: &Configuration, server: &Server) -> Result<Host, Fai
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions).map_err(refused)?;
     let mut config = builder.with_no_client_auth().with_cert_resolver(keys.clone());
     config.ignore_client_order = settings.honor_order == Some(true);
-    if let Some(tickets) = Tickets::fresh(SESSION_TIMEOUT) {
-        config.ticketer = Arc::new(tickets);
+    let lifetime = settings.session_timeout.unwrap_or(sessions::TIMEOUT);
+    let cache = configuration.main().settings.of::<SslServer>().cache.clone().and_then(|cache| cache.0);
+    config.session_storage = match cache {
+        Some(cache) => Arc::new(Store::new(cache, server, lifetime)),
+        None => Arc::new(rustls::server::NoServerSessionStorage {}),
+    };
+    if settings.tickets != Some(false) {
+        config.ticketer = Arc::new(tickets(configuration, server, lifetime)?);
     }
     let config_without_alpn = Arc::new(config.clone());
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Host { config: Arc::new(config), config_without_alpn, keys })
+}
+
+fn tickets(configuration: &Configuration, server: &Server, lifetime: u32) -> Result<Tickets, Failed> {
+    let settings = server.settings.of::<SslServer>();
+    let made = match &settings.ticket_key {
+        Some(file) => {
+            let key = std::fs::read(file.to_path_lossy()).unwrap_or_default();
+            let Some(key) = key.first_chunk::<48>() else {
+                let text = format_args!("AH02287: Failed to read 48 bytes from {file}: (70014) End of file found");
+                server.log(Level::Emerg, "ssl", text);
+                return Err(die(configuration, server));
+            };
+            let text =
+                format_args!("AH02288: TLS session ticket key for {} successfully loaded from {file}", id(server));
+            server.log(Level::Info, "ssl", text);
+            Tickets::of(key, lifetime)
+        }
+        None => Tickets::fresh(lifetime),
+    };
+    made.ok_or_else(|| die(configuration, server))
 }
 
 /// The versions that hold for a server: where it says nothing itself, those of the first host of its address.
@@ -153,17 +179,19 @@ fn parameters(configuration: &Configuration, server: &Server) -> Result<Paramete
         ));
         return Err(die(configuration, server));
     }
-    let provider = CryptoProvider { cipher_suites: [tls13, tls12].concat(), ..aws_lc_rs::default_provider() };
+    let mut provider = CryptoProvider { cipher_suites: [tls13, tls12].concat(), ..aws_lc_rs::default_provider() };
+    if let Some(groups) = &settings.groups {
+        provider.kx_groups = groups.to_vec();
+    }
     Ok((versions, Arc::new(provider)))
 }
 
 fn certificate(
     configuration: &Configuration,
     server: &Server,
-    id: &str,
-    file: &BString,
-    key_file: &BString,
+    (id, file, key_file): (String, &BString, &BString),
     provider: &CryptoProvider,
+    phrases: &mut Phrases,
 ) -> Result<(Certificate, Arc<CertifiedKey>), Failed> {
     let settings = server.settings.of::<SslServer>();
     let emerg = |text: std::fmt::Arguments<'_>| server.log(Level::Emerg, "ssl", text);
@@ -185,9 +213,14 @@ fn certificate(
         }
         chain.extend(more);
     }
-    let key = private_key(key_file).and_then(|key| provider.key_provider.load_private_key(key).ok());
+    let kind = if x509::algorithm(&leaf.key_algorithm) == "id-ecPublicKey" { "ECC" } else { "RSA" };
+    let key = phrases.key(configuration, server, &id, kind, key_file);
+    let asked = key.is_err();
+    let key = key.ok().flatten().and_then(|key| provider.key_provider.load_private_key(key).ok());
     let Some(key) = key else {
-        server.log(Level::Error, "ssl", format_args!("AH02579: Init: Private key not found"));
+        if !asked {
+            server.log(Level::Error, "ssl", format_args!("AH02579: Init: Private key not found"));
+        }
         let _ = die(configuration, server);
         emerg(format_args!("AH02564: Failed to configure encrypted (?) private key {id}, check {key_file}"));
         return Err(Failed);
@@ -196,7 +229,7 @@ fn certificate(
         emerg(format_args!("AH02565: Certificate and private key {id} from {file} and {key_file} do not match"));
         return Err(Failed);
     }
-    check(server, id, &leaf);
+    check(server, &id, &leaf);
     let text = format_args!("AH02568: Certificate and private key {id} configured from {file} and {key_file}");
     server.log(Level::Info, "ssl", text);
     Ok((leaf, Arc::new(CertifiedKey::new(chain, key))))
@@ -230,9 +263,4 @@ fn check(server: &Server, id: &str, certificate: &Certificate) {
 pub fn certificates(file: &BString) -> Vec<CertificateDer<'static>> {
     let text = std::fs::read(file.to_path_lossy()).unwrap_or_default();
     CertificateDer::pem_slice_iter(&text).map_while(Result::ok).collect()
-}
-
-fn private_key(file: &BString) -> Option<PrivateKeyDer<'static>> {
-    let text = std::fs::read(file.to_path_lossy()).ok()?;
-    PrivateKeyDer::from_pem_slice(&text).ok()
 }

@@ -4,7 +4,7 @@
 //! the client is read and chooses the host by the name that it asks for (SNI), then the handshake runs on the engine as
 //! any reading and writing does, without a thread that waits. What is known afterwards is kept with the connection.
 //!
-//! Hooks: post_config reads certificates and keys as root and makes one rustls configuration a server;
+//! Hooks: open_logs (a start only) and post_config read certificates and keys as root and make one rustls configuration a server;
 //! post_read_request holds the request's host against the handshake's (421); access_checker, check_user_id and fixups as
 //! in Apache. Offers variables to expressions, access logs (`%{…}x`, `%{…}c`) and header values (`%{…}s`).
 //!
@@ -17,7 +17,11 @@ mod ciphers;
 mod der;
 mod hello;
 mod host;
+mod keys;
+mod more;
 mod options;
+mod phrase;
+mod sessions;
 mod settings;
 mod tickets;
 mod variables;
@@ -25,7 +29,7 @@ mod x509;
 
 use crate::config::*;
 use crate::log::Level;
-use crate::module::{AuthzProvider, FIRST, Hooks, Linked, LogItem, MIDDLE, Module, Tls};
+use crate::module::{AuthzProvider, FIRST, Hooks, LAST, Linked, LogItem, MIDDLE, Module, Tls};
 use crate::request::Request;
 use accept::Acceptor;
 use bstr::{BStr, ByteSlice};
@@ -128,6 +132,84 @@ const DIRECTIVES: &[Directive] = &[
         "SSL Pseudo Random Number Generator (PRNG) seeding source ('startup|connect builtin|file:/path|exec:/path [bytes]')",
     )
     .ignored(SEEDED),
+    take1(
+        "SSLPassPhraseDialog",
+        SERVER,
+        NO_OVERRIDE,
+        phrase::dialog,
+        "SSL dialog mechanism for the pass phrase query ('builtin', '|/path/to/pipe_program', or 'exec:/path/to/cgi_program')",
+    ),
+    take1(
+        "SSLSessionCache",
+        SERVER,
+        NO_OVERRIDE,
+        sessions::cache,
+        "SSL Session Cache storage ('none', 'nonenotnull', 'dbm:/path/to/file')",
+    ),
+    take1(
+        "SSLSessionCacheTimeout",
+        SERVER,
+        NO_OVERRIDE,
+        sessions::timeout,
+        "SSL Session Cache object lifetime ('N' - number of seconds)",
+    ),
+    flag(
+        "SSLSessionTickets",
+        SERVER,
+        NO_OVERRIDE,
+        sessions::tickets,
+        "Enable or disable TLS session tickets(`on', `off')",
+    ),
+    take1(
+        "SSLSessionTicketKeyFile",
+        SERVER,
+        NO_OVERRIDE,
+        sessions::ticket_key,
+        "TLS session ticket encryption/decryption key file (RFC 5077) ('/path/to/file' - file with 48 bytes of random data)",
+    ),
+    flag("SSLCompression", SERVER, NO_OVERRIDE, more::compression, "Enable SSL level compression (`on', `off')")
+        .ignored("nothing is ever compressed below HTTP; On is refused"),
+    take1(
+        "SSLCryptoDevice",
+        SERVER,
+        NO_OVERRIDE,
+        more::crypto_device,
+        "SSL external Crypto Device usage ('builtin', '...')",
+    )
+    .ignored("the library does its own arithmetic; other devices are refused"),
+    flag("SSLFIPS", SERVER, NO_OVERRIDE, more::fips, "Enable FIPS-140 mode (`on', `off')")
+        .ignored("the library is no certified module; On is refused"),
+    flag(
+        "SSLInsecureRenegotiation",
+        SERVER,
+        NO_OVERRIDE,
+        more::no_effect,
+        "Enable support for insecure renegotiation",
+    )
+    .ignored("connections are never renegotiated"),
+    take1(
+        "SSLRenegBufferSize",
+        DIRECTORY.and(HTACCESS),
+        AUTH_CONFIG,
+        more::buffer_size,
+        "Configure the amount of memory that will be used for buffering the request body if a per-location SSL renegotiation is required due to changed access control requirements",
+    )
+    .ignored("connections are never renegotiated"),
+    take1(
+        "SSLSRPVerifierFile",
+        SERVER,
+        NO_OVERRIDE,
+        more::srp_file,
+        "SRP verifier file ('/path/to/file' - created by srptool)",
+    ),
+    take1(
+        "SSLSRPUnknownUserSeed",
+        SERVER,
+        NO_OVERRIDE,
+        more::srp_seed,
+        "SRP seed for unknown users (to avoid leaking a user's existence) ('some secret text')",
+    ),
+    take2("SSLOpenSSLConfCmd", SERVER, NO_OVERRIDE, more::openssl_command, "OpenSSL configuration command"),
     raw_args(
         "SSLLog",
         ANYWHERE,
@@ -146,7 +228,9 @@ const DIRECTIVES: &[Directive] = &[
 ];
 
 fn hooks(on: &mut Hooks) {
+    on.open_logs(LAST, first);
     on.post_config(MIDDLE, init);
+    on.child_init(MIDDLE, sessions::child_init);
     on.post_read_request(MIDDLE, access::read_request);
     on.access_checker(MIDDLE, access::check);
     on.check_user_id(FIRST, access::user);
@@ -193,12 +277,19 @@ impl LogItem for OldItem {
     }
 }
 
-/// Whether this process has read a configuration with TLS before: a restart says everything once, a start twice, as Apache
-/// does.
+/// Whether this process has read a configuration before: a restart says everything once, a start twice, as Apache does.
 static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// Makes every server that is to speak TLS ready for it.
-fn init(configuration: &mut Configuration) -> Result<(), String> {
+/// What came of the first of a start's two readings.
+#[derive(Clone, Default)]
+struct First {
+    failed: bool,
+}
+
+/// Makes every server that is to speak TLS ready for it; hosts from the last to the first, as Apache does.
+fn build(configuration: &mut Configuration) -> Result<Vec<(usize, Arc<host::Host>)>, host::Failed> {
+    let text = "AH01887: Init: Initializing (virtual) servers for SSL";
+    configuration.main().log(Level::Info, "ssl", format_args!("{text}"));
     let listening: Vec<u16> = configuration
         .process
         .listen
@@ -207,45 +298,52 @@ fn init(configuration: &mut Configuration) -> Result<(), String> {
         .map(|listen| listen.addr.port())
         .collect();
     let https = |port: u16| listening.contains(&port);
-    let enabled: Vec<usize> = configuration
-        .servers
-        .iter()
-        .filter(|server| access::speaks_tls(server, &https))
-        .map(|server| server.index)
-        .collect();
-    for index in &enabled {
-        if let Some(server) = configuration.servers.get_mut(*index) {
+    let mut order: Vec<usize> = Vec::new();
+    for server in &mut configuration.servers {
+        if access::speaks_tls(server, &https) {
+            order.push(server.index);
             server.settings.edit::<SslServer>().engine = Some(true);
         }
     }
-    // The main server first, then hosts from the last to the first.
-    let order = enabled.iter().filter(|index| **index == 0).chain(enabled.iter().filter(|index| **index != 0).rev());
-    let order: Vec<usize> = order.copied().collect();
-    let passes = if STARTED.swap(true, Ordering::Relaxed) { 1 } else { 2 };
-    for pass in 1..=passes {
-        if pass == passes {
+    order.sort_by_key(|index| (*index != 0, std::cmp::Reverse(*index)));
+    let mut phrases = phrase::Phrases::default();
+    let mut hosts = Vec::new();
+    for server in order.iter().filter_map(|index| configuration.servers.get(*index)) {
+        hosts.push((server.index, Arc::new(host::build(configuration, server, &mut phrases)?)));
+    }
+    Ok(hosts)
+}
+
+fn first(configuration: &mut Configuration) -> Result<(), crate::log::LogsNotOpened> {
+    if !STARTED.swap(true, Ordering::Relaxed) {
+        let failed = build(configuration).is_err();
+        *configuration.process.shared::<First>() = First { failed };
+    }
+    Ok(())
+}
+
+fn init(configuration: &mut Configuration) -> Result<(), String> {
+    let failed = || Err("AH00016: Configuration Failed".to_owned());
+    if configuration.process.shared::<First>().failed {
+        return failed();
+    }
+    match configuration.main().settings.of::<SslServer>().cache.clone().and_then(|cache| cache.0) {
+        None => {
             let text = "AH01873: Init: Session Cache is not configured [hint: SSLSessionCache]";
             configuration.main().log(Level::Warn, "ssl", format_args!("{text}"));
         }
-        configuration.main().log(
-            Level::Info,
-            "ssl",
-            format_args!("AH01887: Init: Initializing (virtual) servers for SSL"),
-        );
-        let mut hosts = Vec::new();
-        for index in &order {
-            let Some(server) = configuration.servers.get(*index) else { continue };
-            match host::build(configuration, server) {
-                Ok(host) => hosts.push((*index, Arc::new(host))),
-                Err(host::Failed) => return Err("AH00016: Configuration Failed".into()),
+        Some(cache) => {
+            if cache.ready("ssl-cache", configuration).is_err() {
+                let text = "AH01874: Could not initialize session cache. Exiting.";
+                configuration.main().log(Level::Emerg, "ssl", format_args!("{text}"));
+                return failed();
             }
         }
-        if pass == passes {
-            for (index, host) in hosts {
-                if let Some(server) = configuration.servers.get_mut(index) {
-                    server.settings.edit::<SslServer>().bound = Some(host);
-                }
-            }
+    }
+    let Ok(hosts) = build(configuration) else { return failed() };
+    for (index, host) in hosts {
+        if let Some(server) = configuration.servers.get_mut(index) {
+            server.settings.edit::<SslServer>().bound = Some(host);
         }
     }
     Ok(())

@@ -56,6 +56,13 @@ pub struct SslServer {
     pub honor_order: Option<bool>,
     pub strict_sni: Option<bool>,
     pub sni_policy: Option<SniPolicy>,
+    pub dialog: Option<super::phrase::Dialog>,
+    pub cache: Option<super::sessions::SessionCache>,
+    /// Seconds.
+    pub session_timeout: Option<u32>,
+    pub tickets: Option<bool>,
+    pub ticket_key: Option<BString>,
+    pub groups: Option<Arc<Vec<&'static dyn rustls::crypto::SupportedKxGroup>>>,
     /// What the files came to.
     pub bound: Option<Arc<super::host::Host>>,
 }
@@ -74,6 +81,12 @@ impl Settings for SslServer {
             honor_order: add.honor_order.or(base.honor_order),
             strict_sni: add.strict_sni.or(base.strict_sni),
             sni_policy: add.sni_policy.or(base.sni_policy),
+            dialog: add.dialog.clone().or_else(|| base.dialog.clone()),
+            cache: add.cache.clone().or_else(|| base.cache.clone()),
+            session_timeout: add.session_timeout.or(base.session_timeout),
+            tickets: add.tickets.or(base.tickets),
+            ticket_key: add.ticket_key.clone().or_else(|| base.ticket_key.clone()),
+            groups: add.groups.clone().or_else(|| base.groups.clone()),
             bound: None,
         }
     }

@@ -31,6 +31,11 @@ impl Tickets {
     pub fn fresh(lifetime: u32) -> Option<Tickets> {
         Tickets::with(random()?, &random::<32>()?, lifetime)
     }
+    /// With the key of SSLSessionTicketKeyFile: 16 octets of name, 32 of key.
+    pub fn of(file: &[u8; 48], lifetime: u32) -> Option<Tickets> {
+        let (name, key) = file.split_first_chunk::<NAME>()?;
+        Tickets::with(*name, key, lifetime)
+    }
     fn with(name: [u8; NAME], key: &[u8], lifetime: u32) -> Option<Tickets> {
         Some(Tickets { name, key: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?), lifetime })
     }
