@@ -180,6 +180,7 @@ fn every_module_is_known_by_one_name() {
         "mod_authz_user.c",
         "mod_data.c",
         "mod_proxy_http.c",
+        "mod_proxy_uwsgi.c",
         "mod_ratelimit.c",
         "mod_slotmem_plain.c",
         "mod_slotmem_shm.c",

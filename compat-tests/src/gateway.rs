@@ -133,7 +133,11 @@ fn end(protocol: Protocol, wire: &mut TcpStream) -> Option<()> {
             wire.write_all(&out).ok()
         }
         Protocol::Ajp => wire.write_all(&ajp_packet(&[5, 1])).ok(),
-        _ => Some(()),
+        _ => {
+            // So that the end does not come along with what was said.
+            thread::sleep(Duration::from_millis(60));
+            Some(())
+        }
     }
 }
 

@@ -89,6 +89,8 @@ pub static REGISTRY: &[&Module] = &[
     &proxy::mod_proxy::MODULE,
     &proxy::mod_proxy_fcgi::MODULE,
     &proxy::mod_proxy_http::MODULE,
+    &proxy::mod_proxy_scgi::MODULE,
+    &proxy::mod_proxy_uwsgi::MODULE,
     &slotmem::mod_slotmem_plain::MODULE,
     &slotmem::mod_slotmem_shm::MODULE,
     &ssl::mod_ssl::MODULE,

@@ -55,6 +55,8 @@ mod mod_negotiation;
 mod mod_proxy;
 mod mod_proxy_fcgi;
 mod mod_proxy_http;
+mod mod_proxy_scgi;
+mod mod_proxy_uwsgi;
 mod mod_ratelimit;
 mod mod_reflector;
 mod mod_remoteip;

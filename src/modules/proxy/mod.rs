@@ -3,3 +3,5 @@
 pub mod mod_proxy;
 pub mod mod_proxy_fcgi;
 pub mod mod_proxy_http;
+pub mod mod_proxy_scgi;
+pub mod mod_proxy_uwsgi;

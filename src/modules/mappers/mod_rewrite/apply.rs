@@ -274,7 +274,7 @@ pub fn absolute(text: &[u8]) -> Option<usize> {
         "scgi://",
         "unix:",
     ];
-    let more = ["ws://", "wss://", "uwsgi://"];
+    let more = ["ws://", "wss://"];
     SCHEMES
         .iter()
         .chain(&more)

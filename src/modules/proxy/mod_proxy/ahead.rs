@@ -1,8 +1,9 @@
 //! The beginning of a request's body, read before a backend is asked.
 
+use super::wire::Wire;
 use crate::log::{Level, raw};
 use crate::module::Answer;
-use crate::request::Request;
+use crate::request::{Request, Status};
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -44,4 +45,28 @@ pub async fn read_ahead(r: &mut Request) -> Result<Ahead, Answer> {
         false => announced,
     };
     Ok(Ahead { pieces, ended, length })
+}
+
+/// Protocols that tell the length first cannot take a body in chunks.
+pub fn needs_length(r: &Request) -> Option<Answer> {
+    if !r.headers_in.contains("Transfer-Encoding") {
+        return None;
+    }
+    Some(Answer::Status(Status::LENGTH_REQUIRED))
+}
+
+/// Sends `out`, then the body as it comes. Error: the answer where the client failed, None where the backend did.
+pub async fn send_with_body(r: &mut Request, wire: &mut Wire, mut out: Vec<u8>) -> Result<(), Option<Answer>> {
+    loop {
+        if out.len() >= MOST || !out.is_empty() && !r.headers_in.contains("Content-Length") {
+            wire.send(&out).await.map_err(|_| None)?;
+            out.clear();
+        }
+        match r.read_body().await {
+            Ok(Some(bytes)) => out.extend_from_slice(&bytes),
+            Ok(None) => break,
+            Err(fault) => return Err(Some(Answer::Status(fault.status))),
+        }
+    }
+    wire.send(&out).await.map_err(|_| None)
 }

@@ -34,7 +34,7 @@ impl Call {
     /// The scheme as log lines name it: `*` for the worker of backends that nobody configured.
     pub fn shown_scheme(&self) -> BString {
         let scheme = self.url.split(|byte| *byte == b':').next().unwrap_or_default();
-        if !scheme.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"http")) {
+        if ["fcgi", "scgi", "ajp"].iter().any(|name| scheme.eq_ignore_ascii_case(name.as_bytes())) {
             return scheme.to_ascii_uppercase().into();
         }
         self.worker.as_ref().map_or("*".into(), |worker| worker.scheme.clone())

@@ -1,5 +1,6 @@
 //! Backends that answer as CGI scripts do (FastCGI, SCGI, uwsgi): a head of lines, then a body that is pulled.
 
+use super::wire::Wire;
 use crate::engine::BoxFuture;
 use crate::log::{Level, raw};
 use crate::request::{Body, Fault, Piece, Request, Source, Status, Whose};
@@ -11,6 +12,8 @@ use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
+/// Octets handed on at a time.
+const PIECE: usize = 16 * 1024;
 /// Octets of a head at most.
 const LARGEST_HEAD: usize = 1 << 20;
 
@@ -20,6 +23,10 @@ pub trait Octets: Send {
     fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, io::Result<Option<Bytes>>>;
     /// The end was reached and the request is done.
     fn release(self: Box<Self>);
+    /// Whether a body's length is told when its end comes at once.
+    fn measurable(&self) -> bool {
+        false
+    }
     /// Tells of what broke in the middle of a body.
     fn broken(&self, r: &Request, error: &io::Error);
 }
@@ -51,8 +58,8 @@ fn head_end(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Reads the head into `r`. `module`: whose log lines.
-pub async fn scan(r: &mut Request, source: &mut dyn Octets, module: &'static str) -> Scanned {
+/// Reads the head into `r`. `module`: whose log lines. `lenient`: what ends without a head is a body.
+pub async fn scan(r: &mut Request, source: &mut dyn Octets, module: &'static str, lenient: bool) -> Scanned {
     let mut read: Vec<u8> = Vec::new();
     let end = loop {
         let empty_first = read.starts_with(b"\n") || read.starts_with(b"\r\n");
@@ -64,14 +71,25 @@ pub async fn scan(r: &mut Request, source: &mut dyn Octets, module: &'static str
         }
         match source.next(r).await {
             Ok(Some(bytes)) => read.extend_from_slice(&bytes),
-            Ok(None) => return Scanned::Headless(read),
+            Ok(None) if lenient => return Scanned::Headless(read),
+            Ok(None) => {
+                // A line that has no end does not count.
+                let lines = read.rfind_byte(b'\n').map_or(0, |end| end + 1);
+                read.truncate(lines);
+                break lines;
+            }
             Err(error) => return Scanned::Broken(error),
         }
     };
     let name: BString = r.filename.rsplit(|byte| *byte == b'/').next().unwrap_or_default().into();
     let rest = read.get(end..).unwrap_or_default().to_vec();
     let mut head = ScriptHead::default();
-    for line in read.get(..end).unwrap_or(b"\n").split(|byte| *byte == b'\n') {
+    let whole = read.get(..end).unwrap_or(b"\n");
+    let ended = lenient || end == 0 && !read.is_empty() || whole.ends_with(b"\n\n") || whole.ends_with(b"\n\r\n");
+    for line in whole.split(|byte| *byte == b'\n') {
+        if line.is_empty() && !ended {
+            break;
+        }
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match head.line(r, line, name.as_bstr(), module) {
             HeadLine::More => {}
@@ -88,7 +106,46 @@ pub async fn scan(r: &mut Request, source: &mut dyn Octets, module: &'static str
             }
         }
     }
+    if !ended {
+        let what = match head.lines() {
+            0 => "End of script output before headers",
+            _ => "Premature end of script headers",
+        };
+        r.log(Level::Error, module, format_args!("{what}: {}", raw(&name)));
+        return Scanned::Malformed;
+    }
     Scanned::Head(rest)
+}
+
+/// What a backend says on a connection until it ends it.
+pub struct Plain {
+    wire: Wire,
+    module: &'static str,
+}
+
+impl Plain {
+    /// `module`: whose log lines.
+    pub fn new(wire: Wire, module: &'static str) -> Plain {
+        Plain { wire, module }
+    }
+}
+
+impl Octets for Plain {
+    fn next<'a>(&'a mut self, _: &'a mut Request) -> BoxFuture<'a, io::Result<Option<Bytes>>> {
+        Box::pin(async move {
+            if self.wire.unread().is_empty() && self.wire.fill().await? == 0 {
+                return Ok(None);
+            }
+            Ok(Some(self.wire.take(PIECE)))
+        })
+    }
+    fn release(self: Box<Self>) {}
+    fn measurable(&self) -> bool {
+        true
+    }
+    fn broken(&self, r: &Request, error: &io::Error) {
+        r.log_errno(Level::Error, self.module, error, format_args!("error reading response"));
+    }
 }
 
 /// The body behind a head; `first` is what was read of it already.
@@ -145,6 +202,6 @@ impl Source for ScriptBody {
         })
     }
     fn measurable(&self) -> bool {
-        false
+        self.source.as_ref().is_some_and(|source| source.measurable())
     }
 }

@@ -331,7 +331,7 @@ fn put(out: &mut Vec<u8>, kind: u8, content: &[u8]) {
 
 async fn answer(r: &mut Request, wire: Wire) -> Answer {
     let mut source: Box<dyn Octets> = Box::new(Records::new(wire));
-    let first = match mod_proxy::scan(r, &mut *source, "proxy_fcgi").await {
+    let first = match mod_proxy::scan(r, &mut *source, "proxy_fcgi", true).await {
         Scanned::Head(first) => first,
         Scanned::Condition(status, _) => return Answer::Status(status),
         Scanned::Malformed => {
