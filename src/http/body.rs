@@ -6,7 +6,7 @@ use super::input::Input;
 use crate::config::CoreServer;
 use crate::engine::BoxFuture;
 use crate::log::Level;
-use crate::request::{Body, Fault, Piece, Request, Source, Status, Version, Whose};
+use crate::request::{Body, Fault, Piece, Request, Source, Status, Version};
 use bstr::ByteSlice;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -289,7 +289,7 @@ async fn more(input: &mut Input, patience: Duration) -> Result<(), Fault> {
         Ok(0) => Err(Fault::client(Status::BAD_REQUEST, "the body ends early")),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-            Err(Fault { status: Status::REQUEST_TIME_OUT, whose: Whose::Client, message: "the body is late".into() })
+            Err(Fault::client(Status::REQUEST_TIME_OUT, "the body is late"))
         }
         Err(_) => Err(Fault::client(Status::BAD_REQUEST, "the connection broke")),
     }

@@ -8,7 +8,7 @@ use super::pool;
 use super::response_head::{self, Delimiting};
 use crate::config::CoreServer;
 use crate::engine::{self, BoxFuture, Stream};
-use crate::request::{Body, Fault, FileRange, Piece, Request, Source, Status};
+use crate::request::{Body, Fault, FileRange, Piece, Request, Source, Status, Whose};
 use crate::server::escape::hex;
 use bstr::ByteSlice;
 use bytes::Bytes;
@@ -200,7 +200,7 @@ async fn run(r: &mut Request, out: &mut Outgoing<'_>, manner: Manner) -> io::Res
             // Nothing is out yet: the error can still have its own answer.
             Err(fault) => {
                 crate::server::die(r, fault.status).await;
-                return Box::pin(run(r, out, Manner { late: true, ..manner })).await;
+                return Box::pin(run(r, out, Manner { late: fault.whose != Whose::Ours, ..manner })).await;
             }
         }
     }
@@ -346,7 +346,7 @@ async fn unknown_length(r: &mut Request, out: &mut Outgoing<'_>, mut body: Body,
         // Nothing is out yet: the error can still have its own answer.
         Err(fault) => {
             crate::server::die(r, fault.status).await;
-            return Box::pin(run(r, out, Manner { late: true, ..manner })).await;
+            return Box::pin(run(r, out, Manner { late: fault.whose != Whose::Ours, ..manner })).await;
         }
     }
     // The head for the case that the length stays unknown; taken back if the body ends here.

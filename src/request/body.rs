@@ -97,14 +97,20 @@ pub struct Fault {
     pub status: Status,
     pub whose: Whose,
     pub message: String,
+    /// An errno, or a number of the portable runtime, for log lines of whoever was to use the body; 0: none.
+    pub errno: i32,
 }
 
 impl Fault {
     pub fn client(status: Status, message: impl Into<String>) -> Fault {
-        Fault { status, whose: Whose::Client, message: message.into() }
+        Fault { status, whose: Whose::Client, message: message.into(), errno: 0 }
+    }
+    /// The same with a number for the log.
+    pub fn errno(self, errno: i32) -> Fault {
+        Fault { errno, ..self }
     }
     pub fn ours(message: impl Into<String>) -> Fault {
-        Fault { status: Status::INTERNAL_SERVER_ERROR, whose: Whose::Ours, message: message.into() }
+        Fault { status: Status::INTERNAL_SERVER_ERROR, whose: Whose::Ours, message: message.into(), errno: 0 }
     }
 }
 

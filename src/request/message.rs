@@ -149,7 +149,9 @@ pub struct Request {
     pub keep_alive: Option<bool>,
     pub body_in: Body,
     pub body_out: Body,
+    /// Those that are still to be put before the body; the first read does that.
     pub input_filters: Vec<FilterInstance>,
+    body_filtered: bool,
     pub output_filters: Vec<FilterInstance>,
     /// How the response was framed: transfer coding chunked.
     pub chunked: bool,
@@ -236,6 +238,7 @@ impl Request {
             body_in: Body::Empty,
             body_out: Body::Empty,
             input_filters: Vec::new(),
+            body_filtered: false,
             output_filters: Vec::new(),
             chunked: false,
             bytes_sent: 0,
@@ -310,6 +313,7 @@ impl Request {
             body_in,
             body_out,
             input_filters,
+            body_filtered,
             output_filters,
             chunked,
             bytes_sent,
@@ -380,6 +384,7 @@ impl Request {
         *body_in = Body::Empty;
         *body_out = Body::Empty;
         *chunked = false;
+        *body_filtered = false;
         *bytes_sent = 0;
         *wire_in = 0;
         *wire_out = 0;
@@ -420,8 +425,27 @@ impl Request {
     pub fn respond(&mut self, body: impl Into<Body>) {
         self.body_out = body.into();
     }
+    /// Whether filters stand between the client's body and who reads it, so that its length is not known.
+    pub fn filters_body(&self) -> bool {
+        self.body_filtered || !self.input_filters.is_empty()
+    }
+    /// Puts the input filters before the body, those nearest to the network first.
+    fn filter_body(&mut self) -> Result<(), Fault> {
+        let mut filters = std::mem::take(&mut self.input_filters);
+        filters.sort_by_key(|instance| std::cmp::Reverse(instance.filter.kind));
+        self.body_filtered = true;
+        for instance in &filters {
+            let body = std::mem::take(&mut self.body_in);
+            self.body_in = (instance.filter.wrap)(self, body, &instance.context)
+                .map_err(|status| Fault::client(status, format!("the filter {} failed", instance.filter.name)))?;
+        }
+        Ok(())
+    }
     /// The next octets of the request body after its input filters; None at the end.
     pub async fn read_body(&mut self) -> Result<Option<Bytes>, Fault> {
+        if !self.input_filters.is_empty() {
+            self.filter_body()?;
+        }
         loop {
             let mut body = std::mem::take(&mut self.body_in);
             let piece = body.next(self).await;

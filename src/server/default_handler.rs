@@ -3,8 +3,9 @@
 
 use super::{conditional, file, methods, open_files, walk};
 use crate::config::{CoreServer, Handler, PathInfo};
+use crate::engine::BoxFuture;
 use crate::log::Level;
-use crate::module::{Answer, Hooks, LAST, MIDDLE, Phase, REALLY_FIRST, REALLY_LAST};
+use crate::module::{Answer, Hooks, LAST, MIDDLE, Phase, REALLY_FIRST, REALLY_LAST, declined};
 use crate::request::{Body, FileInfo, FileKind, FileRange, FilterInstance, MethodNumber, OpenFile, Request, Status};
 use bstr::ByteSlice;
 
@@ -16,6 +17,7 @@ pub fn core_hooks(on: &mut Hooks) {
     on.insert_filter(MIDDLE, insert_filters);
     on.later(Phase::map_to_storage, MIDDLE, methods::trace);
     on.handler(MIDDLE, methods::options_server);
+    on.later(Phase::handler, REALLY_LAST, discard_filtered);
     on.handler(REALLY_LAST, serve);
     on.access_checker(LAST, |_| Answer::Declined);
 }
@@ -128,6 +130,22 @@ pub fn add_input_filter(r: &mut Request, name: &[u8]) {
 fn unknown(r: &Request, name: &[u8]) {
     let text = format_args!("AH00082: an unknown filter was not added: {}", name.as_bstr());
     r.log(Level::Error, "core", text);
+}
+
+/// A body that nobody wants still goes through its filters, which may refuse it.
+fn discard_filtered(r: &mut Request) -> BoxFuture<'_, Answer> {
+    if !r.filters_body() {
+        return declined();
+    }
+    Box::pin(async {
+        loop {
+            match r.read_body().await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Answer::Declined,
+                Err(fault) => return Answer::Status(fault.status),
+            }
+        }
+    })
 }
 
 /// The handler of last resort: sends the mapped file.

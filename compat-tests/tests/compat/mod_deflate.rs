@@ -124,3 +124,102 @@ fn inflated_answers() {
             .check();
     }
 }
+
+/// Bodies that come compressed: to a script, to the default handler, to a file that does not exist; limits.
+#[test]
+fn request_bodies() {
+    use std::io::Write;
+    let gzip = |text: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let small = gzip(b"hello, hello, hello");
+    let bomb = gzip(&vec![b'x'; 3_000_000]);
+    let mut cut = small.clone();
+    cut.truncate(small.len() - 6);
+    let mut broken = small.clone();
+    broken[12] ^= 0xff;
+    let post = |path: &str, coding: &str, body: &[u8]| {
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        request.extend_from_slice(body);
+        request
+    };
+    let mut g = group("DEFLATE input")
+        .and_modules("deflate cgid alias")
+        .conf(
+            "ScriptAlias /cgi/ @ROOT@/cgi/\nSetInputFilter DEFLATE\n<Location /cgi/limit>\nDeflateInflateLimitRequestBody 100000\n</Location>\n\
+             <Location /cgi/ratio>\nDeflateInflateRatioLimit 50\nDeflateInflateRatioBurst 2\n</Location>\n\
+             <Location /cgi/loose>\nDeflateInflateRatioLimit 2000\n</Location>\nAlias /limit @ROOT@/htdocs\n<Location /limit>\nDeflateInflateLimitRequestBody 100000\n</Location>\n\
+             <Location /cgi/core>\nLimitRequestBody 4000\n</Location>\n",
+        )
+        .file("htdocs/t.txt", "text\n");
+    for name in ["body", "limit", "ratio", "loose", "core"] {
+        let path = format!("cgi/{name}");
+        let script = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'; echo \"$CONTENT_LENGTH $HTTP_CONTENT_ENCODING\"; wc -c 2>/dev/null; sleep 0.1\n";
+        g = g.file(&path, script).mode(&path, 0o755);
+    }
+    for coding in ["gzip", "x-gzip", "deflate", "identity", "br, gzip", "gzip, br", ""] {
+        g = g.request(post("/cgi/body", coding, &small));
+    }
+    for path in ["/cgi/body", "/cgi/limit", "/cgi/ratio", "/cgi/loose", "/cgi/core", "/t.txt", "/limit/t.txt", "/none"]
+    {
+        g = g.request(post(path, "gzip", &bomb));
+    }
+    for (path, body) in
+        [("/cgi/body", &cut), ("/t.txt", &cut), ("/cgi/body", &broken), ("/t.txt", &broken), ("/t.txt", &small)]
+    {
+        g = g.request(post(path, "gzip", body));
+    }
+    let steady = gzip(&vec![b'y'; 20_000]);
+    for path in ["/cgi/body", "/cgi/ratio", "/cgi/limit"] {
+        g = g.request(post(path, "gzip", &steady));
+    }
+    let mut behind = small.clone();
+    behind.extend_from_slice(b"more");
+    let mut length = small.clone();
+    let last = length.len() - 1;
+    length[last] ^= 1;
+    let named = [&small[..3], &[8], &small[4..10], b"name\0", &small[10..]].concat();
+    let flags = [&small[..3], &[0x80], &small[4..]].concat();
+    for body in [&behind, &length, &named, &flags] {
+        g = g.request(post("/cgi/body", "gzip", body));
+    }
+    g.request(post("/cgi/body", "gzip", b"")).request(post("/t.txt", "gzip", b"not gzip at all")).check();
+}
+
+/// INFLATE for responses that are not what their coding says.
+#[test]
+fn inflated_responses() {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(b"hello, hello, hello\n").unwrap();
+    let good = encoder.finish().unwrap();
+    let changed = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x40;
+        bytes
+    };
+    let mut g = group("INFLATE of odd responses")
+        .and_modules("deflate")
+        .log_sizes_vary()
+        .conf("SetOutputFilter INFLATE\nAddEncoding x-gzip .gz\nAddType text/plain .txt\n");
+    for (name, bytes) in [
+        ("good", good.clone()),
+        ("plain", b"this is no gzip at all".to_vec()),
+        ("short", good[..6].to_vec()),
+        ("cut", good[..good.len() - 9].to_vec()),
+        ("sum", changed(good.len() - 8)),
+        ("length", changed(good.len() - 4)),
+        ("flags", changed(3)),
+        ("behind", [&good[..], b"more"].concat()),
+        ("named", [&good[..3], &[8], &good[4..10], b"name\0", &good[10..]].concat()),
+    ] {
+        g = g.file(&format!("htdocs/{name}.txt.gz"), bytes).get(&format!("/{name}.txt.gz"));
+    }
+    g.check();
+}

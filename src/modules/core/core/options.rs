@@ -45,34 +45,38 @@ fn set_options(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     let (permitted, in_htaccess) = (cx.override_options, cx.in_htaccess());
     let core = cx.dir::<CoreDir>();
     let mut first = true;
-    let mut relative = false;
+    let (mut relative, mut absolute) = (false, false);
     for word in httpd_conf::words(args) {
         let (sign, name) = match word.first() {
             Some(sign @ (b'+' | b'-')) => (Some(*sign), word.get(1..).unwrap_or_default()),
             _ => (None, word.as_bytes()),
         };
-        if first {
-            relative = sign.is_some();
-            if !relative {
-                core.options = Some(options::NONE);
-                (core.options_add, core.options_remove) = (0, 0);
+        if sign.is_some() {
+            // Behind a word for all or none there may be such that change it.
+            if !relative && !first && !absolute {
+                return Err("Either all Options must start with + or -, or no Option may.".into());
             }
-        } else if sign.is_some() != relative {
+            relative = true;
+        } else if first {
+            core.options = Some(options::NONE);
+            (core.options_add, core.options_remove) = (0, 0);
+        } else if relative {
             return Err("Either all Options must start with + or -, or no Option may.".into());
         }
         let all = name.eq_ignore_ascii_case(b"all");
         let none = name.eq_ignore_ascii_case(b"none");
         let bits = option_bits(name).ok_or_else(|| Complaint::Text([b"Illegal option ", name].concat().into()))?;
-        if sign.is_some() && (all || none) {
-            let name = if all { "All" } else { "None" };
-            return Err(format!("You may not use 'Options +{name}' or 'Options -{name}'.").into());
-        }
         if !first && none {
             return Err("'Options None' must be the first Option given.".into());
         }
         if !first && all {
             return Err("'Options All' must be the first option given.".into());
         }
+        if sign.is_some() && (all || none) {
+            let name = if all { "All" } else { "None" };
+            return Err(format!("You may not use 'Options +{name}' or 'Options -{name}'.").into());
+        }
+        absolute |= all || none;
         if in_htaccess && bits & !permitted != 0 {
             return Err(Complaint::Text([b"Option ", name, b" not allowed here"].concat().into()));
         }

@@ -1,12 +1,13 @@
 //! The decompressor: for responses that must be changed or whose client cannot read gzip, and for request bodies.
 
 use super::super::coding::{AlterETag, alter};
+use super::super::octets::{Next, Octets};
 use super::{DeflateDir, DeflateServer};
 use crate::engine::BoxFuture;
 use crate::log::Level;
 use crate::request::{Body, Fault, FilterContext, Piece, Request, Source, Status};
 use bstr::ByteSlice;
-use bytes::Bytes;
+use bytes::{Buf, BytesMut};
 use zlib_rs::{Inflate, InflateFlush, Status as Zlib};
 
 /// The output filter INFLATE.
@@ -34,7 +35,7 @@ pub(super) fn response(r: &mut Request, body: Body, _: &FilterContext) -> Result
     r.content_length = None;
     let choice = r.server::<DeflateServer>().etag.unwrap_or(AlterETag::AddSuffix);
     alter(r, choice, "gunzip");
-    Ok(Body::Stream(Box::new(Inflater::new(body, r, u64::MAX))))
+    Ok(Body::Stream(Box::new(Inflater::new(body, r, u64::MAX, &RESPONSE))))
 }
 
 /// The input filter DEFLATE.
@@ -51,7 +52,7 @@ pub(super) fn request(r: &mut Request, body: Body, _: &FilterContext) -> Result<
     r.headers_in.unset("Content-Length");
     r.headers_in.unset("Content-MD5");
     let limit = r.dir::<DeflateDir>().limit.or(r.dir::<crate::config::CoreDir>().limit_request_body);
-    Ok(Body::Stream(Box::new(Inflater::new(body, r, limit.filter(|limit| *limit > 0).unwrap_or(u64::MAX)))))
+    Ok(Body::Stream(Box::new(Inflater::new(body, r, limit.filter(|limit| *limit > 0).unwrap_or(u64::MAX), &REQUEST))))
 }
 
 /// The codings without a final gzip; None where gzip is not the last.
@@ -64,156 +65,306 @@ fn without_gzip(field: &bstr::BStr) -> Option<Vec<u8>> {
     gzip.then(|| rest.to_vec())
 }
 
+/// What differs between the two directions.
+struct Side {
+    level: Level,
+    bad_header: &'static str,
+    bad_flags: &'static str,
+    bad_sum: &'static str,
+    bad_data: &'static str,
+    bad_ratio: &'static str,
+    /// A stream that ends before its time is an error of its own.
+    must_end: bool,
+}
+
+static REQUEST: Side = Side {
+    level: Level::Warn,
+    bad_header: "AH01387: Zlib: Invalid header",
+    bad_flags: "AH01388: Zlib: Invalid flags",
+    bad_sum: "AH01394: Zlib: CRC error inflating data",
+    bad_data: "AH01392: Zlib error",
+    bad_ratio: "AH02649",
+    must_end: true,
+};
+
+static RESPONSE: Side = Side {
+    level: Level::Error,
+    bad_header: "AH01404: inflate: data not deflated!",
+    bad_flags: "AH02620: inflate: bad flags",
+    bad_sum: "AH01399: Zlib: Checksum of inflated stream invalid",
+    bad_data: "AH01409: Zlib error",
+    bad_ratio: "AH02650",
+    must_end: false,
+};
+
+/// Where in a gzip member (RFC 1952) the stream is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum At {
+    Header,
+    Data,
+    Trailer,
+    End,
+    /// No member at all: what comes is passed on.
+    Plain,
+}
+
 struct Inflater {
-    inner: Body,
+    inner: Octets,
+    side: &'static Side,
+    at: At,
     stream: Inflate,
+    sum: u32,
     /// Compressed octets not yet taken.
-    pending: Vec<u8>,
+    pending: BytesMut,
+    out: Vec<u8>,
     out_size: usize,
     limit: u64,
     ratio_limit: u64,
     ratio_burst: u32,
     bursts: u32,
-    total_in: u64,
-    done: bool,
 }
 
-/// Inflated octets below which the ratio is not looked at.
-const RATIO_FROM: u64 = 64 * 1024;
+/// Sum and length at the end of a member.
+const TRAILER: usize = 8;
 
 impl Inflater {
-    fn new(inner: Body, r: &Request, limit: u64) -> Inflater {
+    fn new(inner: Body, r: &Request, limit: u64, side: &'static Side) -> Inflater {
         let dir = r.dir::<DeflateDir>();
         Inflater {
-            inner,
-            // 16 more than the window: a gzip header is expected and its checksum verified.
-            stream: Inflate::new(true, 15 + 16),
-            pending: Vec::new(),
-            out_size: r.server::<DeflateServer>().buffer.unwrap_or(8096).max(512),
+            inner: Octets::new(inner),
+            side,
+            at: At::Header,
+            stream: Inflate::new(false, 15),
+            sum: 0,
+            pending: BytesMut::new(),
+            out: Vec::new(),
+            out_size: r.server::<DeflateServer>().buffer.unwrap_or(8096).max(1),
             limit,
             ratio_limit: dir.ratio.unwrap_or(200),
             ratio_burst: dir.burst.unwrap_or(3),
             bursts: 0,
-            total_in: 0,
-            done: false,
         }
     }
 
-    fn decode(&mut self, r: &Request) -> Result<Bytes, Fault> {
-        let mut out = vec![0; self.out_size];
-        let (before_in, before_out) = (self.stream.total_in(), self.stream.total_out());
-        let result = self.stream.decompress(&self.pending, &mut out, InflateFlush::NoFlush);
-        let took = (self.stream.total_in() - before_in) as usize;
-        let gave = (self.stream.total_out() - before_out) as usize;
-        self.pending.drain(..took.min(self.pending.len()));
-        out.truncate(gave);
-        match result {
-            Ok(Zlib::StreamEnd) => self.done = true,
-            Ok(_) => {}
-            Err(error) => {
-                let text = format!("AH01392: Zlib error inflating data ({error:?})");
-                r.log(Level::Error, "deflate", format_args!("{text}"));
-                return Err(Fault::client(Status::BAD_REQUEST, text));
+    fn refuse<T>(&self, r: &Request, status: Status, errno: i32, text: String) -> Result<T, Fault> {
+        r.log(self.side.level, "deflate", format_args!("{text}"));
+        Err(match self.side.must_end {
+            true => Fault::client(status, text).errno(errno),
+            false => Fault::ours(text),
+        })
+    }
+
+    fn broken<T>(&self, r: &Request, text: String) -> Result<T, Fault> {
+        self.refuse(r, Status::BAD_REQUEST, GENERAL, text)
+    }
+
+    /// What was inflated, once it fills a buffer or nothing more comes.
+    fn give(&mut self) -> Option<Piece> {
+        Some(std::mem::take(&mut self.out)).filter(|out| !out.is_empty()).map(|out| Piece::Bytes(out.into()))
+    }
+
+    /// Takes what is pending as far as it goes. True: the buffer is full.
+    fn step(&mut self, r: &Request) -> Result<bool, Fault> {
+        while self.out.len() < self.out_size {
+            match self.at {
+                At::Header => match header_length(&self.pending) {
+                    Header::Whole(length) => {
+                        self.pending.advance(length);
+                        self.at = At::Data;
+                    }
+                    Header::More => return Ok(false),
+                    // A response that is none of gzip's stays as it is.
+                    Header::Invalid if !self.side.must_end => {
+                        r.log(Level::Debug, "deflate", format_args!("{}", self.side.bad_header));
+                        self.at = At::Plain;
+                    }
+                    Header::Invalid => return self.broken(r, self.side.bad_header.to_owned()),
+                    Header::Flags(flags) => return self.broken(r, format!("{} {flags:02x}", self.side.bad_flags)),
+                },
+                At::Data if self.pending.is_empty() => return Ok(false),
+                At::Data => self.decode(r)?,
+                At::Trailer => {
+                    let Some(trailer) = self.pending.first_chunk::<TRAILER>() else { return Ok(false) };
+                    let [a, b, c, d, e, f, g, h] = *trailer;
+                    let (sum, length) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+                    if sum != self.sum {
+                        return self.broken(r, self.side.bad_sum.to_owned());
+                    }
+                    if length != self.stream.total_out() as u32 {
+                        let text = match self.side.must_end {
+                            true => format!(
+                                "AH01395: Zlib: Length {} of inflated data does not match expected value {length}",
+                                self.stream.total_out()
+                            ),
+                            false => "AH01400: Zlib: Length of inflated stream invalid".to_owned(),
+                        };
+                        return self.broken(r, text);
+                    }
+                    self.pending.advance(TRAILER);
+                    let (input, output) = (self.stream.total_in(), self.stream.total_out());
+                    let tag = if self.side.must_end { "AH01393" } else { "AH01398" };
+                    let text = format_args!("{tag}: Zlib: Inflated {input} to {output} : URL {}", r.uri);
+                    r.log(Level::Debug, "deflate", text);
+                    self.at = At::End;
+                }
+                At::End if self.pending.is_empty() => return Ok(false),
+                At::End if self.side.must_end => {
+                    let text = "AH02485: Encountered extra data after compressed data";
+                    r.log(Level::Error, "deflate", format_args!("{text}"));
+                    return Err(Fault::client(Status::BAD_REQUEST, text).errno(GENERAL));
+                }
+                At::End => {
+                    let count = self.pending.len();
+                    let text = format_args!("AH01407: Zlib: {count} bytes of garbage at the end of compressed stream.");
+                    r.log(Level::Info, "deflate", text);
+                    self.pending.clear();
+                }
+                At::Plain => {
+                    self.out.extend_from_slice(&self.pending.split());
+                    return Ok(!self.out.is_empty());
+                }
             }
         }
-        self.check(r)?;
-        Ok(out.into())
+        Ok(true)
+    }
+
+    fn decode(&mut self, r: &Request) -> Result<(), Fault> {
+        let at = self.out.len();
+        self.out.resize(self.out_size, 0);
+        let (before_in, before_out) = (self.stream.total_in(), self.stream.total_out());
+        let room = self.out.get_mut(at..).unwrap_or_default();
+        let result = self.stream.decompress(&self.pending, room, InflateFlush::NoFlush);
+        let took = (self.stream.total_in() - before_in) as usize;
+        let gave = (self.stream.total_out() - before_out) as usize;
+        self.pending.advance(took.min(self.pending.len()));
+        self.out.truncate(at + gave);
+        self.sum = zlib_rs::crc32::crc32(self.sum, self.out.get(at..).unwrap_or_default());
+        match result {
+            Ok(Zlib::StreamEnd) => self.at = At::Trailer,
+            Ok(_) => {}
+            Err(error) => {
+                let why = self.stream.error_message().unwrap_or(error.as_str());
+                let text = format!("{} -3 inflating data ({why})", self.side.bad_data);
+                return self.broken(r, text);
+            }
+        }
+        self.check(r)
     }
 
     /// Enforces the limits on inflated size and ratio.
     fn check(&mut self, r: &Request) -> Result<(), Fault> {
-        let total = self.stream.total_out();
-        let refuse = |text: String| {
-            r.log(Level::Error, "deflate", format_args!("{text}"));
-            Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, text))
-        };
+        let (total_in, total) = (self.stream.total_in(), self.stream.total_out());
         if total > self.limit {
-            return refuse(format!(
+            let text = format!(
                 "AH02648: Inflated content length of {total} is larger than the configured limit of {}",
                 self.limit
-            ));
+            );
+            return self.refuse(r, Status::REQUEST_ENTITY_TOO_LARGE, libc::ENOSPC, text);
         }
-        if total > RATIO_FROM && total / self.stream.total_in().max(1) > self.ratio_limit {
-            self.bursts += 1;
-            if self.bursts > self.ratio_burst {
-                return refuse(format!(
-                    "AH02805: Inflated content ratio is larger than the configured limit {} by {} time(s)",
-                    self.ratio_limit, self.ratio_burst
-                ));
-            }
-        } else {
-            self.bursts = 0;
+        match total.checked_div(total_in) {
+            Some(ratio) if ratio >= self.ratio_limit => self.bursts += 1,
+            Some(_) => self.bursts = 0,
+            None => {}
+        }
+        if self.bursts > self.ratio_burst {
+            let text = format!(
+                "{}: Inflated content ratio is larger than the configured limit {} by {} time(s)",
+                self.side.bad_ratio, self.ratio_limit, self.ratio_burst
+            );
+            return self.refuse(r, Status::BAD_REQUEST, libc::EINVAL, text);
         }
         Ok(())
     }
 
     async fn pull(&mut self, r: &mut Request) -> Result<Option<Piece>, Fault> {
         loop {
-            if self.done {
-                return Ok(None);
-            }
-            if !self.pending.is_empty() {
-                let before = self.pending.len();
-                let bytes = self.decode(r)?;
-                if !bytes.is_empty() {
-                    return Ok(Some(Piece::Bytes(bytes)));
-                }
-                if self.pending.len() < before {
-                    continue;
-                }
+            if self.step(r)? {
+                return Ok(self.give());
             }
             match self.inner.next(r).await? {
-                Some(Piece::Bytes(bytes)) => {
-                    self.total_in += bytes.len() as u64;
-                    self.pending.extend_from_slice(&bytes);
+                Next::Bytes(bytes) => self.pending.extend_from_slice(&bytes),
+                Next::Flush => return Ok(Some(self.give().unwrap_or(Piece::Flush))),
+                Next::End if matches!(self.at, At::End | At::Plain) => return Ok(self.give()),
+                Next::End if self.at == At::Header && self.pending.is_empty() => {
+                    self.at = At::End;
+                    return Ok(None);
                 }
-                Some(Piece::File(range)) => {
-                    let mut chunk = vec![0; range.len.min(32 * 1024) as usize];
-                    let read = range.file.read_at(&mut chunk, range.offset);
-                    let read = read
-                        .map_err(|error| Fault::ours(format!("AH10298: failed reading from FILE bucket: {error}")))?;
-                    self.pending.extend_from_slice(chunk.get(..read).unwrap_or_default());
-                    let mut rest = range;
-                    rest.offset += read as u64;
-                    rest.len -= read as u64;
-                    if read > 0 && rest.len > 0 {
-                        let behind = std::mem::take(&mut self.inner);
-                        self.inner = Body::Stream(Box::new(Then { first: Some(Piece::File(rest)), behind }));
-                    }
-                }
-                Some(Piece::Flush) => {}
-                None if self.total_in == 0 && self.stream.total_in() == 0 => {
-                    self.done = true;
-                }
-                None => {
-                    let text = "AH02481: Encountered premature end-of-stream while inflating";
+                Next::End if self.side.must_end => {
+                    let text = match self.at {
+                        At::Header => "AH02619: Encountered premature end-of-stream while reading inflate header",
+                        _ => "AH02481: Encountered premature end-of-stream while inflating",
+                    };
                     r.log(Level::Error, "deflate", format_args!("{text}"));
-                    return Err(Fault::client(Status::BAD_REQUEST, text));
+                    return Err(Fault::client(Status::BAD_REQUEST, text).errno(GENERAL));
+                }
+                Next::End => {
+                    self.at = At::End;
+                    r.log(Level::Error, "deflate", format_args!("AH01401: Zlib: Validation bytes not present"));
+                    return Err(Fault::ours("AH01401: Zlib: Validation bytes not present"));
                 }
             }
         }
     }
 }
 
-/// One piece before the rest of a body.
-struct Then {
-    first: Option<Piece>,
-    behind: Body,
+/// Error number of the portable runtime for what has no other.
+const GENERAL: i32 = 20014;
+
+/// What stands before the data.
+#[derive(Debug, PartialEq, Eq)]
+enum Header {
+    Whole(usize),
+    More,
+    Invalid,
+    /// Reserved bits are set; with its sign, as logs show it.
+    Flags(i32),
 }
 
-impl Source for Then {
-    fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, Result<Option<Piece>, Fault>> {
-        Box::pin(async move {
-            match self.first.take() {
-                Some(piece) => Ok(Some(piece)),
-                None => self.behind.next(r).await,
-            }
-        })
+/// The length of the header at the beginning of a member (RFC 1952, section 2.3).
+fn header_length(bytes: &[u8]) -> Header {
+    let Some(&[one, two, method, flags, ..]) = bytes.first_chunk::<10>() else { return Header::More };
+    if [one, two, method] != [0x1f, 0x8b, 8] {
+        return Header::Invalid;
     }
+    if flags & 0xe0 != 0 {
+        return Header::Flags(i32::from(flags as i8));
+    }
+    let mut at = 10;
+    if flags & 4 != 0 {
+        let Some(&[low, high]) = bytes.get(at..).and_then(|rest| rest.first_chunk::<2>()) else { return Header::More };
+        at += 2 + usize::from(u16::from_le_bytes([low, high]));
+    }
+    // A name and a comment, each up to a NUL.
+    for bit in [8, 16] {
+        if flags & bit != 0 {
+            let Some(end) = bytes.get(at..).and_then(|rest| rest.find_byte(0)) else { return Header::More };
+            at += end + 1;
+        }
+    }
+    if flags & 2 != 0 {
+        at += 2;
+    }
+    if bytes.len() < at { Header::More } else { Header::Whole(at) }
 }
 
 impl Source for Inflater {
     fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, Result<Option<Piece>, Fault>> {
         Box::pin(self.pull(r))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_members() {
+        let member = |flags: u8, rest: &[u8]| [&[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3], rest].concat();
+        assert_eq!(header_length(&member(0, b"")), Header::Whole(10));
+        assert_eq!(header_length(&member(4 | 8 | 16 | 2, b"\x02\0ab name\0comment\0cc")), Header::Whole(30));
+        assert_eq!(header_length(&member(8, b"name")), Header::More);
+        assert_eq!(header_length(&member(0x20, b"")), Header::Flags(0x20));
+        assert_eq!(header_length(&member(0x80, b"")), Header::Flags(-128));
+        assert_eq!(header_length(b"hello, world"), Header::Invalid);
     }
 }

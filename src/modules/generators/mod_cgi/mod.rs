@@ -220,7 +220,7 @@ async fn run(r: &mut Request, kind: &'static Kind) -> Answer {
         Ok(sent) => sent,
         Err(fault) => {
             let text = format_args!("AH{}: Error reading request entity data", kind.reading_failed);
-            r.log(Level::Error, kind.module, text);
+            r.log_errno(Level::Error, kind.module, fault.errno, text);
             return Answer::Status(fault.status);
         }
     };

@@ -131,7 +131,7 @@ fn broken(r: &mut Request, error: io::Error) -> Fault {
         _ => super::errno(&error),
     };
     r.log_errno(Level::Error, "proxy_http", errno, format_args!("AH01110: error reading response"));
-    Fault { status: Status::BAD_GATEWAY, whose: Whose::Upstream, message: error.to_string() }
+    Fault { status: Status::BAD_GATEWAY, whose: Whose::Upstream, message: error.to_string(), errno: 0 }
 }
 
 impl Relay {

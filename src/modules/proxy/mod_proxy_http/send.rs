@@ -93,7 +93,7 @@ pub async fn look_at_body(r: &mut Request) -> Result<Outgoing, Answer> {
     }
     let (length_wanted, chunks_wanted) =
         (flag(r, "proxy-sendcl"), flag(r, "proxy-sendchunked") || flag(r, "proxy-sendchunks"));
-    let filtered = !r.input_filters.is_empty();
+    let filtered = r.filters_body();
     let framing = if ended {
         match coding.is_some() || announced.is_some() || held > 0 {
             true => Framing::Length(held as u64),
