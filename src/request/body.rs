@@ -105,6 +105,9 @@ impl Fault {
     pub fn client(status: Status, message: impl Into<String>) -> Fault {
         Fault { status, whose: Whose::Client, message: message.into(), errno: 0 }
     }
+    pub fn upstream(message: impl Into<String>) -> Fault {
+        Fault { status: Status::BAD_GATEWAY, whose: Whose::Upstream, message: message.into(), errno: 0 }
+    }
     /// The same with a number for the log.
     pub fn errno(self, errno: i32) -> Fault {
         Fault { errno, ..self }

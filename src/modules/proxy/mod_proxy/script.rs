@@ -3,7 +3,7 @@
 use super::wire::Wire;
 use crate::engine::BoxFuture;
 use crate::log::{Level, raw};
-use crate::request::{Body, Fault, Piece, Request, Source, Status, Whose};
+use crate::request::{Body, Fault, Piece, Request, Source, Status};
 use crate::server::cgi::{HeadLine, ScriptHead};
 use bstr::{BString, ByteSlice};
 use bytes::Bytes;
@@ -196,7 +196,7 @@ impl Source for ScriptBody {
                 }
                 Err(error) => {
                     source.broken(r, &error);
-                    Err(Fault { status: Status::BAD_GATEWAY, whose: Whose::Upstream, message: error.to_string() })
+                    Err(Fault::upstream(error.to_string()))
                 }
             }
         })

@@ -270,7 +270,7 @@ mod tests {
             .into();
         assert_eq!(find(&workers, b"http://H/ab").unwrap().name, "http://h/a");
         assert_eq!(find(&workers, b"http://h:80/b").unwrap().name, "http://h/");
-        assert_eq!(find(&workers, b"http://y.x/z/bc").unwrap().name, "http://$1.x/$2/b");
+        assert_eq!(find(&workers, b"http://host.x/z/bc").unwrap().name, "http://$1.x/$2/b");
         assert!(find(&workers, b"http://g/").is_none());
     }
 }

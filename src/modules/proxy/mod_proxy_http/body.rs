@@ -3,7 +3,7 @@
 use super::super::mod_proxy::{Line, Wire};
 use crate::engine::BoxFuture;
 use crate::log::Level;
-use crate::request::{Body, Fault, Piece, Request, Source, Status, Whose};
+use crate::request::{Body, Fault, Piece, Request, Source};
 use bstr::ByteSlice;
 use bytes::Bytes;
 use std::future::poll_fn;
@@ -131,7 +131,7 @@ fn broken(r: &mut Request, error: io::Error) -> Fault {
         _ => super::errno(&error),
     };
     r.log_errno(Level::Error, "proxy_http", errno, format_args!("AH01110: error reading response"));
-    Fault { status: Status::BAD_GATEWAY, whose: Whose::Upstream, message: error.to_string(), errno: 0 }
+    Fault::upstream(error.to_string())
 }
 
 impl Relay {
