@@ -28,10 +28,9 @@ pub trait Registered: Sync {
             _ => None,
         }
     }
-    /// Name in LogLevel and log lines: `mod_alias.c` is `alias`.
+    /// Name in log lines: `alias_module` is `alias`.
     fn log_name(&self) -> &'static str {
-        let name = self.name().strip_suffix(".c").unwrap_or(self.name());
-        name.strip_prefix("mod_").unwrap_or(name)
+        self.ident().strip_suffix("_module").unwrap_or(self.ident())
     }
 }
 

@@ -440,7 +440,7 @@ impl Text {
     fn resolve(word: Word) -> Result<Text, String> {
         let piece = |part: Part| {
             Ok(match part {
-                Part::Text(text) => Piece::Literal(text),
+                Part::Text(text) | Part::Number(text) => Piece::Literal(text),
                 Part::Backref(number) => Piece::Backref(number),
                 Part::Variable { name, .. } => match Variable::named(&name) {
                     Some(variable) => Piece::Variable(variable),

@@ -5,7 +5,7 @@ use super::head::{self, Limits};
 use super::input::Input;
 use crate::config::CoreServer;
 use crate::engine::BoxFuture;
-use crate::log::Level;
+use crate::log::{Level, raw};
 use crate::request::{Body, Fault, Piece, Request, Source, Status, Version};
 use bstr::ByteSlice;
 use bytes::Bytes;
@@ -264,7 +264,8 @@ async fn read(
                         *framing = Framing::None;
                     }
                     chunked::Step::Malformed => {
-                        r.log(Level::Info, "http", format_args!("AH01590: Error reading/parsing chunk  "));
+                        let text = format_args!("AH01590: Error reading/parsing chunk  ");
+                        r.log_errno(Level::Info, "http", libc::EINVAL, text);
                         return Err(Fault::client(Status::BAD_REQUEST, MALFORMED));
                     }
                     chunked::Step::TooLarge => {
@@ -306,7 +307,13 @@ async fn trailers(input: &mut Input, r: &mut Request, patience: Duration) -> Res
         input.consume(used);
         match step {
             head::Step::Done => break Ok(()),
-            head::Step::Bad(status) => break Err(Fault::client(status, "malformed trailer section")),
+            head::Step::Bad(status) => {
+                let notes = r.notes.get("error-notes").filter(|_| status == Status::BAD_REQUEST);
+                let (colon, notes) = (if notes.is_some() { ": " } else { "" }, raw(notes.unwrap_or_default()));
+                let text = format_args!("AH02656: Error while reading HTTP trailer: {}{colon}{notes}", status.0);
+                r.log(Level::Info, "http", text);
+                break Err(Fault::client(status, "malformed trailer section"));
+            }
             head::Step::More => {
                 if let Err(fault) = more(input, patience).await {
                     break Err(fault);

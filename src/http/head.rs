@@ -50,6 +50,8 @@ pub const BLANK_LINES: usize = 10;
 #[derive(Debug, Default)]
 pub struct Parser {
     in_fields: bool,
+    /// The fields are a trailer section's.
+    trailers: bool,
     blank: usize,
     count: usize,
     /// The field that may still be continued by a folded line.
@@ -59,7 +61,7 @@ pub struct Parser {
 impl Parser {
     /// A parser of a trailer section: fields without a request line.
     pub fn trailers() -> Parser {
-        Parser { in_fields: true, ..Parser::default() }
+        Parser { in_fields: true, trailers: true, ..Parser::default() }
     }
 
     /// Whether a request line was read.
@@ -114,18 +116,19 @@ impl Parser {
         if folded {
             if self.field.is_empty() {
                 r.log(Level::Debug, "core", format_args!("AH03442: Line folding encountered before first header line"));
-                return failed(r, Status::BAD_REQUEST);
+                return self.failed(r, Status::BAD_REQUEST);
             }
             let more = line.trim_start_with(|letter| letter == ' ' || letter == '\t');
             if more.is_empty() {
-                return self.malformed(line, r, limits);
+                r.log(Level::Debug, "core", format_args!("AH03443: Empty folded line encountered"));
+                return self.failed(r, Status::BAD_REQUEST);
             }
             if self.field.len() + more.len() + 3 > limits.field_size {
                 let name = name_of(&self.field);
                 let text = format_args!("AH00562: Request header exceeds LimitRequestFieldSize after folding: {name}");
                 r.log(Level::Info, "core", text);
                 r.notes.set("error-notes", TOO_BIG);
-                return failed(r, Status::BAD_REQUEST);
+                return self.failed(r, Status::BAD_REQUEST);
             }
             self.field.push(b' ');
             self.field.extend_from_slice(more);
@@ -137,20 +140,39 @@ impl Parser {
             self.field = field;
             self.field.clear();
             if let Err(status) = stored {
-                return failed(r, status);
+                return self.failed(r, status);
             }
         }
         if line.is_empty() {
-            return Step::Done;
+            return self.merged(r, limits);
         }
         self.count += 1;
         if limits.fields != 0 && self.count > limits.fields {
             r.log(Level::Info, "core", format_args!("AH00563: Number of request headers exceeds LimitRequestFields"));
             r.notes.set("error-notes", "The number of request header fields exceeds this server's limit.");
-            return failed(r, Status::BAD_REQUEST);
+            return self.failed(r, Status::BAD_REQUEST);
         }
         self.field.extend_from_slice(line);
         Step::More
+    }
+
+    /// The end of the head: fields of one name are one, and must not be too long together.
+    fn merged(&self, r: &mut Request, limits: &Limits) -> Step {
+        let Some((name, _)) = r.headers_in.iter().find(|(_, value)| value.len() > limits.field_size) else {
+            return Step::Done;
+        };
+        let name = name_of(name);
+        let text = format_args!("AH00560: Request header exceeds LimitRequestFieldSize after merging: {name}");
+        r.log(Level::Info, "core", text);
+        r.notes.set("error-notes", TOO_BIG);
+        self.failed(r, Status::BAD_REQUEST)
+    }
+
+    fn failed(&self, r: &Request, status: Status) -> Step {
+        if !self.trailers {
+            r.log(Level::Debug, "core", format_args!("AH00567: request failed: error reading the headers"));
+        }
+        Step::Bad(status)
     }
 
     fn store(&self, field: &[u8], r: &mut Request, limits: &Limits) -> Result<(), Status> {
@@ -186,7 +208,7 @@ impl Parser {
         let text = format_args!("AH00561: Request header exceeds LimitRequestFieldSize: {}", name_of(line));
         r.log(Level::Info, "core", text);
         r.notes.set("error-notes", TOO_BIG);
-        failed(r, Status::BAD_REQUEST)
+        self.failed(r, Status::BAD_REQUEST)
     }
 
     /// A bare LF where it is not allowed, or a NUL.
@@ -194,7 +216,7 @@ impl Parser {
         if self.in_fields {
             let text = format_args!("Failed to read request header line {}", excerpt(line.trim_end()));
             r.log(Level::Debug, "core", text);
-            return failed(r, Status::BAD_REQUEST);
+            return self.failed(r, Status::BAD_REQUEST);
         }
         // As far as a C string goes, with its line feed where that was what is wrong.
         let line = line.split_str(b"\0").next().unwrap_or_default();
@@ -206,11 +228,6 @@ impl Parser {
 }
 
 const TOO_BIG: &str = "Size of a request header field exceeds server limit.";
-
-fn failed(r: &Request, status: Status) -> Step {
-    r.log(Level::Debug, "core", format_args!("AH00567: request failed: error reading the headers"));
-    Step::Bad(status)
-}
 
 /// The name of a field line, cut to what a log line bears.
 fn name_of(field: &[u8]) -> BString {

@@ -1,11 +1,11 @@
 //! Whom a request names: the Host field and the authority of an absolute target (RFC 9112 section 3.2).
 
 use crate::config::HttpOptions;
-use crate::log::Level;
+use crate::log::{Level, raw};
 use crate::request::{Request, Status, Version};
 use bstr::{BString, ByteSlice};
 use std::cell::RefCell;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 /// Sets `hostname` and `host_port` and refuses what names no host.
 pub fn check(r: &mut Request, options: &HttpOptions) -> Result<(), Status> {
@@ -53,11 +53,26 @@ fn missing(r: &Request) -> Result<(), Status> {
 }
 
 fn malformed(r: &Request, field: &[u8], problem: Problem) -> Status {
-    if let Problem::Strict(name) = problem {
-        let text = format_args!("AH02415: [strict] Invalid host name '{}'", name.as_bstr());
-        r.log(Level::Debug, "core", text);
+    let field = raw(field);
+    match problem {
+        Problem::Strict(name, near) => {
+            let name = raw(&name);
+            if near.is_empty() {
+                r.log(Level::Debug, "core", format_args!("AH02415: [strict] Invalid host name '{name}'"));
+            } else {
+                let near = raw(near.get(..6).unwrap_or(&near));
+                let text = format_args!("AH02415: [strict] Invalid host name '{name}', problem near: {near}");
+                r.log(Level::Debug, "core", text);
+            }
+        }
+        Problem::Number => {
+            let text = format_args!("AH02416: [strict] purely numeric host names not allowed: {field}");
+            r.log(Level::Debug, "core", text);
+            return Status::BAD_REQUEST;
+        }
+        Problem::Any => {}
     }
-    r.log(Level::Debug, "core", format_args!("AH00550: Client sent malformed Host header: {}", field.as_bstr()));
+    r.log(Level::Debug, "core", format_args!("AH00550: Client sent malformed Host header: {field}"));
     Status::BAD_REQUEST
 }
 
@@ -95,8 +110,10 @@ fn by_target(r: &mut Request, options: &HttpOptions) -> Result<(), Status> {
 }
 
 enum Problem {
-    /// A rule of strict mode only.
-    Strict(BString),
+    /// A rule of strict mode only: the name, and what of it is wrong where that is one place.
+    Strict(BString, BString),
+    /// Digits alone, which strict mode does not allow either.
+    Number,
     /// Nothing that could be a host and port.
     Any,
 }
@@ -124,37 +141,64 @@ fn split(field: &[u8], strict: bool) -> Result<(BString, Option<u16>), Problem> 
             let (name, digits) = field.split_at(colon);
             let digits = digits.get(1..).unwrap_or_default();
             if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-                return Err(if strict { Problem::Strict(field.into()) } else { Problem::Any });
+                return Err(if strict { strict_name(field).err().unwrap_or(Problem::Any) } else { Problem::Any });
             }
             (name, Some(port(digits).ok_or(Problem::Any)?))
         }
         None => (field, None),
     };
+    if field.iter().all(u8::is_ascii_digit) && strict {
+        return Err(Problem::Number);
+    }
+    if port.is_some() && name.is_empty() {
+        return Err(Problem::Any);
+    }
     let name = name.strip_suffix(b".").unwrap_or(name);
-    if name.windows(2).any(|two| two == b"..") || name.iter().any(|byte| b"/\\".contains(byte)) {
+    if field.windows(2).any(|two| two == b"..") || name.iter().any(|byte| b"/\\".contains(byte)) {
         return Err(Problem::Any);
     }
     if strict {
-        let letters = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-        let numeric = name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
-        let address = || name.to_str().is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok());
-        if name.is_empty() || !name.iter().all(letters) || numeric && !address() {
-            return Err(Problem::Strict(name.into()));
-        }
+        strict_name(name)?;
     }
     Ok((name.to_ascii_lowercase().into(), port))
 }
 
-/// Whether a field is a name as almost all are: letters, digits and hyphens in labels, lower case, no port, no address.
+/// A name in strict mode: letters, digits, `-` and `_` in labels, the last of which begins with a letter; or four
+/// numbers without leading zeros.
+fn strict_name(name: &[u8]) -> Result<(), Problem> {
+    let bad = |near: &[u8]| Problem::Strict(name.to_ascii_lowercase().into(), near.to_ascii_lowercase().into());
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    if let Some(at) = name.iter().position(|byte| !fits(byte)) {
+        return Err(bad(name.get(at..).unwrap_or_default()));
+    }
+    if name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
+        let leading_zero = |part: &[u8]| part.len() > 1 && part.starts_with(b"0");
+        let mut parts = name.split_str(".");
+        if name.is_empty() || name.starts_with(b".") || parts.any(leading_zero) || name.find_iter(".").count() != 3 {
+            return Err(bad(b""));
+        }
+        return Ok(());
+    }
+    match name.rfind_byte(b'.').and_then(|dot| name.get(dot..)) {
+        Some(last) if last.get(1).is_some_and(|first| !first.is_ascii_alphabetic()) => Err(bad(last)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a field is a name as almost all are: labels of lower case letters, digits and hyphens, the last of which
+/// begins and ends with a letter; no port, no address.
 fn plain(field: &[u8]) -> bool {
-    let mut before = b'.';
+    let (mut before, mut first) = (b'.', b'.');
     for &byte in field {
         if !(byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.' && before != b'.') {
             return false;
         }
+        if before == b'.' {
+            first = byte;
+        }
         before = byte;
     }
-    before.is_ascii_lowercase()
+    before.is_ascii_lowercase() && first.is_ascii_lowercase()
 }
 
 fn port(digits: &[u8]) -> Option<u16> {

@@ -55,7 +55,9 @@ pub fn parse(line: &[u8], r: &mut Request, options: &HttpOptions) -> Result<(), 
     match dissect(line, r, options) {
         Ok(()) => Ok(()),
         Err((status, text)) => {
-            r.log(Level::Debug, "core", format_args!("{text}"));
+            if !text.is_empty() {
+                r.log(Level::Debug, "core", format_args!("{text}"));
+            }
             let head = r.header_only;
             after_failure(r);
             r.header_only = head;
@@ -64,6 +66,7 @@ pub fn parse(line: &[u8], r: &mut Request, options: &HttpOptions) -> Result<(), 
     }
 }
 
+/// The status, and what the log says; nothing where it is empty.
 type Refusal = (Status, String);
 
 fn refuse(text: &str) -> Refusal {
@@ -199,7 +202,7 @@ fn target_form(target: &[u8], r: &mut Request, strict: bool) -> Result<(), Refus
     let whole = |r: &mut Request| {
         assign(&mut r.uri, target);
         r.args = None;
-        Err(unparsable(target))
+        Err(unparsable(target.split_str(":").next().unwrap_or_default()))
     };
     if r.method.is(MethodNumber::CONNECT) {
         let Some((host, Some(port))) = authority(target).filter(|_| !target.contains(&b'/')) else { return whole(r) };
@@ -232,8 +235,10 @@ fn target_form(target: &[u8], r: &mut Request, strict: bool) -> Result<(), Refus
             r.host_port = port;
         }
         uri::set_path(r, path);
-        if !known || !path.is_empty() && !path.first().is_some_and(|byte| b"/?#".contains(byte)) {
-            found = Err(unparsable(scheme));
+        if !path.is_empty() && !path.first().is_some_and(|byte| b"/?#".contains(byte)) {
+            found = Err(unparsable(path.split_str(":").next().unwrap_or_default()));
+        } else if !known {
+            found = Err((Status::BAD_REQUEST, String::new()));
         }
         if options && path.is_empty() {
             assign(&mut r.uri, b"*");

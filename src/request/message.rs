@@ -59,6 +59,8 @@ pub struct Parent {
     pub dir_id: u64,
     /// Subrequests around this one.
     pub depth: u32,
+    /// The request that it is itself a subrequest of.
+    pub main: Option<Arc<Parent>>,
 }
 
 /// See the module text.

@@ -158,7 +158,7 @@ impl<'e> Evaluation<'e> {
                 text.to_str().ok().and_then(|text| text.parse().ok()).is_some_and(|ip| network.contains(ip))
             }
             Test::Wildcard { text, pattern, path, ignore_case } => {
-                let (mut text, mut pattern) = (self.text(text)?, self.text(pattern)?);
+                let (mut text, mut pattern) = self.both(text, pattern)?;
                 if *ignore_case {
                     text.make_ascii_lowercase();
                     pattern.make_ascii_lowercase();
@@ -166,15 +166,15 @@ impl<'e> Evaluation<'e> {
                 fnmatch::matches(&pattern, &text, if *path { fnmatch::PATHNAME } else { 0 })
             }
             Test::Integer(comparison, left, right) => {
-                let (left, right) = (strtol(&self.text(left)?), strtol(&self.text(right)?));
-                compare(*comparison, left.cmp(&right))
+                let (left, right) = self.both(left, right)?;
+                compare(*comparison, strtol(&left).cmp(&strtol(&right)))
             }
             Test::Text(comparison, left, right) => {
-                let (left, right) = (self.text(left)?, self.text(right)?);
+                let (left, right) = self.both(left, right)?;
                 compare(*comparison, left.cmp(&right))
             }
             Test::Lengths(comparison, left, right) => {
-                let (left, right) = (self.text(left)?, self.text(right)?);
+                let (left, right) = self.both(left, right)?;
                 compare(*comparison, left.len().cmp(&right.len()).then_with(|| left.cmp(&right)))
             }
             Test::In(needle, words) => {
@@ -201,6 +201,12 @@ impl<'e> Evaluation<'e> {
         })
     }
 
+    /// Both sides of a comparison; the right one first, which shows in the order of Vary.
+    fn both(&mut self, left: &Text, right: &Text) -> Result<(BString, BString), String> {
+        let right = self.text(right)?;
+        Ok((self.text(left)?, right))
+    }
+
     fn unary(&mut self, operator: Unary, argument: &BStr) -> bool {
         let path = || argument.to_path_lossy();
         let file = || std::fs::metadata(path()).ok();
@@ -217,6 +223,9 @@ impl<'e> Evaluation<'e> {
             Unary::NotEmptyFile => file().is_some_and(|file| file.is_file() && file.len() > 0),
             Unary::Symlink => std::fs::symlink_metadata(path()).is_ok_and(|file| file.file_type().is_symlink()),
             Unary::Executable => file().is_some_and(|file| file.permissions().mode() & 0o111 != 0),
+            // A request that looks itself up goes no further, which ends most circles.
+            Unary::AccessibleFile if self.r.main.as_ref().is_some_and(|main| main.filename == self.r.filename) => false,
+            Unary::AccessibleUrl if self.r.main.as_ref().is_some_and(|main| main.uri == self.r.uri) => false,
             Unary::AccessibleFile => {
                 let sub = engine::block(|| engine::alone::run(super::lookup_file(self.r, argument)));
                 sub.finfo.kind != FileKind::None && (sub.status.is_success() || sub.status.is_redirect())

@@ -5,10 +5,9 @@
 
 use super::{chains, uri, walk};
 use crate::config::Dir;
-use crate::log::Level;
+use crate::log::{Level, raw};
 use crate::module::{Answer, Hook, Satisfaction};
 use crate::request::{Body, FileKind, FilterInstance, FilterKind, Request, Status};
-use bstr::ByteSlice;
 
 /// Runs hooks until one does not decline.
 pub(super) async fn run_first(hooks: &'static [Hook], r: &mut Request) -> Answer {
@@ -143,9 +142,13 @@ async fn authorize(r: &mut Request) -> Result<(), Answer> {
     let answer = run_first(&chains.check_user_id, r).await;
     decided(answer, "check user.  No user file?", r)?;
     if r.user.is_none() {
-        let text = "AH00027: No authentication done but request not allowed without authentication for {}. \
-                    Authentication not configured?";
-        r.log(Level::Error, "core", format_args!("{}", text.replace("{}", &r.uri.to_str_lossy())));
+        let number = if any { "AH00028" } else { "AH00027" };
+        let text = format_args!(
+            "{number}: No authentication done but request not allowed without authentication for {}. \
+             Authentication not configured?",
+            raw(&r.uri)
+        );
+        r.log(Level::Error, "core", text);
         return Err(Answer::Status(Status::INTERNAL_SERVER_ERROR));
     }
     let answer = run_first(&chains.auth_checker, r).await;

@@ -3,7 +3,7 @@
 use super::subrequest::RECURSION;
 use super::{phases, uri, walk};
 use crate::config::CoreServer;
-use crate::log::Level;
+use crate::log::{Level, raw};
 use crate::module::Answer;
 use crate::request::{Request, Status, Table};
 
@@ -76,6 +76,21 @@ async fn run(r: &mut Request) -> Answer {
     Answer::Done
 }
 
+/// Tells at debug how the server came to `r`.
+pub(super) fn backtrace(r: &Request) {
+    r.log(Level::Debug, "core", format_args!("AH00121: r->uri = {}", raw(&r.uri)));
+    let mut earlier = r.prev.as_ref();
+    while let Some(request) = earlier {
+        r.log(Level::Debug, "core", format_args!("AH00122: redirected from r->uri = {}", raw(&request.uri)));
+        earlier = request.prev.as_ref();
+    }
+    let mut above = r.main.as_ref();
+    while let Some(main) = above {
+        r.log(Level::Debug, "core", format_args!("AH00123: subrequested from r->uri = {}", raw(&main.uri)));
+        above = main.main.as_ref();
+    }
+}
+
 /// Replaces `r` by a fresh request for `target`.
 pub(super) fn begin(r: &mut Request, target: &[u8]) -> Result<(), Status> {
     let limit = r.server::<CoreServer>().limit_recursion.unwrap_or(RECURSION).0;
@@ -91,6 +106,7 @@ pub(super) fn begin(r: &mut Request, target: &[u8]) -> Result<(), Status> {
              Use 'LimitInternalRecursion' to increase the limit if necessary. Use 'LogLevel debug' to get a backtrace."
         );
         r.log(Level::Error, "core", text);
+        backtrace(r);
         return Err(Status::INTERNAL_SERVER_ERROR);
     }
     let mut new = Request::new(r.connection.clone(), r.configuration, walk::memo::defaults(r.server));

@@ -1,7 +1,7 @@
 //! Subrequests: asking the server what it would do with another URL or file, and running that for its output.
 
 use super::file::dirname;
-use super::{escape, file, phases, uri, walk};
+use super::{escape, file, phases, redirect, uri, walk};
 use crate::config::{CoreServer, options};
 use crate::log::Level;
 use crate::module::Answer;
@@ -51,6 +51,7 @@ fn make(r: &Request) -> Box<Request> {
         auth_type: r.auth_type.clone(),
         dir_id: r.dir.id,
         depth: r.main.as_ref().map_or(0, |main| main.depth) + 1,
+        main: r.main.clone(),
     }));
     sub
 }
@@ -67,6 +68,7 @@ fn too_deep(r: &Request, sub: &Request) -> bool {
          Use 'LimitInternalRecursion' to increase the limit if necessary. Use 'LogLevel debug' to get a backtrace."
     );
     r.log(Level::Error, "core", text);
+    redirect::backtrace(r);
     true
 }
 

@@ -124,6 +124,84 @@ fn conditions_that_fail() {
         .check();
 }
 
+/// Conditions that ask the server itself, in circles too; the log tells the way of a circle.
+#[test]
+fn conditions_with_subrequests() {
+    let mut g = group("conditions with subrequests").conf(
+        "<VirtualHost *:@PORT@>\nLogLevel warn core:debug\n</VirtualHost>\nRedirect /moved /a\n<Directory @ROOT@/htdocs>\nAllowOverride All\n</Directory>\n\
+         <Directory @ROOT@/htdocs/denied>\nRequire all denied\n</Directory>\n",
+    );
+    g = g.file("htdocs/denied/x.txt", "x\n").file("htdocs/x.txt", "x\n");
+    for (name, condition, inside) in [
+        ("a", "-U '/x.txt'", "Header set A yes"),
+        ("b", "-U '/nothing'", "Header set A yes"),
+        ("c", "-U '/denied/x.txt'", "Header set A yes"),
+        ("d", "-A '/denied/x.txt'", "Header set A yes"),
+        ("e", "-U '/moved'", "Header set A yes"),
+        ("f", "-F '@ROOT@/htdocs/x.txt'", "Header set A yes"),
+        ("g", "-F '@ROOT@/htdocs/denied/x.txt'", "Header set A yes"),
+        ("h", "-F '@ROOT@/htdocs/nothing'", "Header set A yes"),
+        ("i", "-U %{REQUEST_URI}", "Require all denied"),
+        ("j", "! -U %{REQUEST_URI}", "Require all denied"),
+        ("k", "-U '/l/x.txt'", "Header set A yes"),
+        ("l", "-U '/k/x.txt'", "Require all denied"),
+        ("m", "-U '%{REQUEST_URI}x'", "Header set A yes"),
+        ("n", "-F %{REQUEST_FILENAME}", "Header set A yes"),
+    ] {
+        let text = format!("<If \"{condition}\">\n{inside}\n</If>\n<Else>\nHeader set A no\n</Else>\n");
+        g = g.file(&format!("htdocs/{name}/x.txt"), "x\n").file(&format!("htdocs/{name}/.htaccess"), &text);
+        g = g.get(&format!("/{name}/x.txt"));
+    }
+    g.check();
+}
+
+#[test]
+fn internal_redirects_in_a_circle() {
+    group("internal redirects in a circle")
+        .conf("<VirtualHost *:@PORT@>\nLogLevel warn core:debug\n</VirtualHost>\nErrorDocument 404 /nothing\n<Location /round>\nFallbackResource /round/again\n</Location>\nLimitInternalRecursion 3 3\nRewriteEngine on\n<Directory @ROOT@/htdocs/spin>\nRewriteEngine on\nRewriteRule ^(.*)$ x$1\n</Directory>\n")
+        .and_modules("rewrite")
+        .dir("htdocs/spin")
+        .get("/spin/a")
+        .get("/round/x")
+        .get("/other")
+        .check();
+}
+
+/// The order of Vary tells which side of a comparison is read first.
+#[test]
+fn order_of_evaluation() {
+    let (left, right) = ("%{HTTP_REFERER}", "%{HTTP_COOKIE}");
+    let mut g = group("order of evaluation").conf("<Directory @ROOT@/htdocs>\nAllowOverride All\n</Directory>\n");
+    let operators = ["==", "!=", "<", ">=", "-eq", "-lt", "-strmatch", "-strcmatch", "-fnmatch"];
+    let mut conditions: Vec<String> = operators.iter().map(|operator| format!("{left} {operator} {right}")).collect();
+    conditions.push(format!("{left} in {{ {right} }}"));
+    conditions.push(format!("-z {left} && -z {right}"));
+    conditions.push(format!("-n {left} || -n {right}"));
+    conditions.push(format!("-z {left} || -z {right}"));
+    for (number, condition) in conditions.iter().enumerate() {
+        let text = format!("<If \"{condition}\">\nHeader set A yes\n</If>\n");
+        g = g.file(&format!("htdocs/o{number}/x.txt"), "x\n").file(&format!("htdocs/o{number}/.htaccess"), &text);
+        g = g.get(&format!("/o{number}/x.txt"));
+    }
+    g.check();
+}
+
+/// What -R and -ipmatch take is a string.
+#[test]
+fn networks_of_conditions() {
+    let conditions = [
+        "-R 10",
+        "-R '10'",
+        "-R -3",
+        "-R '-3'",
+        "%{REMOTE_ADDR} -ipmatch 10",
+        "-R ''",
+        "-R '10.0.0.0/33'",
+        "-R '1' . '0'",
+    ];
+    group("networks of conditions").syntax(&conditions.map(|condition| format!("<If \"{condition}\">\n</If>\n")));
+}
+
 #[test]
 fn if_that_fails() {
     // How often it is tried is seen in the error log alone.

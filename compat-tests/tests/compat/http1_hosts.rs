@@ -217,3 +217,110 @@ under_each_mpm! {
             .check();
     }
 }
+
+#[test]
+fn names_of_hosts() {
+    let mut g = site("names of hosts").conf("<VirtualHost *:@PORT@>\nLogLevel warn core:debug\n</VirtualHost>\n");
+    for host in [
+        "123",
+        "1.2.3",
+        "1.2.3.4.5",
+        "256.1.1.1",
+        "1.2.3.04",
+        ".1.2.3",
+        "1.2.3.4",
+        "a:b",
+        "a:",
+        "a b",
+        ":80",
+        "a_b",
+        "a!b",
+        "a%20",
+        "a@b",
+        "-a",
+        "a-",
+        ".a",
+        "a.",
+        ".",
+        "..",
+        "a..b",
+        "a, b",
+        "abc!defghijkl",
+        "\u{e9}",
+        "a/b",
+        "a\\b",
+        "1a",
+        "1.",
+        "123:80",
+        "1.2.3:80",
+        "0x1.1",
+        "a.1",
+        "a.1b",
+        "A!",
+        "!",
+        "[::1",
+        "[::1]x",
+        "[::1]:80",
+        "[::g]",
+        "[fe80::1%1]",
+        "[1.2.3.4]",
+        "a:0",
+        "a:65536",
+        "a:+1",
+        "a: 1",
+        "",
+    ] {
+        g = g.request(format!("GET /a.txt HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+    }
+    g.check();
+}
+
+#[test]
+fn targets_that_are_no_paths() {
+    let mut g =
+        site("targets that are no paths").conf("<VirtualHost *:@PORT@>\nLogLevel warn core:debug\n</VirtualHost>\n");
+    for target in [
+        "ftp://x/",
+        "ftp://x",
+        "ftp:/x",
+        "ftp:x",
+        "foo:",
+        "http:x",
+        "http:/a.txt",
+        "http:",
+        "http://a:x/",
+        "http://a:x/b:c",
+        "h:1",
+        "x:y:z",
+        "ws://www.example.test/",
+        "a.txt",
+        "*",
+        "http://u@www.example.test/a.txt",
+        "/a.txt#x",
+        "?x",
+    ] {
+        g = g.request(format!("GET {target} HTTP/1.1\r\nHost: www.example.test\r\nConnection: close\r\n\r\n"));
+    }
+    g.check();
+}
+
+#[test]
+fn long_fields_and_trailers() {
+    let long = "a".repeat(5000);
+    let many = "A: b\r\n".repeat(200);
+    let post =
+        "POST /a.txt HTTP/1.1\r\nHost: www.example.test\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    site("long fields and trailers")
+        .conf("<VirtualHost *:@PORT@>\nLogLevel warn core:debug http:info\n</VirtualHost>\n")
+        .get_with("/a.txt", &format!("X: {long}\r\n"))
+        .get_with("/a.txt", &format!("X: {long}\r\nX: {long}\r\n"))
+        .get_with("/a.txt", &format!("X: {long}\r\nY: {long}\r\n"))
+        .get_with("/a.txt", &format!("X: {long}\r\n {long}\r\n"))
+        .get_with("/a.txt", "X: y\r\n z\r\n \r\n")
+        .request(format!("{post}0\r\nBad Trailer\r\n\r\n"))
+        .request(format!("{post}0\r\n{many}\r\n"))
+        .request(format!("{post}0\r\nX: {long}\r\nX: {long}\r\n\r\n"))
+        .request(format!("{post}zz\r\n\r\n"))
+        .request(format!("{post}1\r\nab\r\n0\r\n\r\n"))
+        .check();
+}

@@ -96,6 +96,85 @@ fn require() {
     ask(matrix, (above.len(), allow.len(), below.len()), &["x.txt"]);
 }
 
+/// Requirement trees with methods, containers and merging as chance has them, always the same: by answer and, since the
+/// log tells what each node said, by log.
+#[test]
+fn requirements() {
+    let mut dice = Dice(7);
+    let mut matrix = group("requirements")
+        .and_modules("authz_user authn_file auth_basic")
+        .file("users", "u:{SHA}UW6nL1J1JeIVn5HvzF/2uvfTVA8=\n")
+        .conf(
+            "LogLevel warn authz_core:debug\nSetEnv YES 1\nSetEnvIf Host . YES=1\n<Directory @ROOT@/htdocs>\nAllowOverride All\n\
+             AuthType Basic\nAuthName x\nAuthUserFile @ROOT@/users\nRequire ip 127.0.0.1\n</Directory>\n",
+        );
+    for number in 0..60 {
+        let mut text = String::new();
+        if dice.roll(3) == 0 {
+            text += ["AuthMerging And\n", "AuthMerging Or\n", "AuthMerging Off\n"][dice.roll(3)];
+        }
+        if dice.roll(8) == 0 {
+            text += "Satisfy Any\n";
+        }
+        for _ in 0..=dice.roll(2) {
+            requirement(&mut dice, &mut text, 0, false);
+        }
+        matrix =
+            matrix.file(&format!("htdocs/r{number}/x.txt"), "x\n").file(&format!("htdocs/r{number}/.htaccess"), &text);
+        for method in ["GET", "POST", "PUT"] {
+            for who in ["", "Authorization: Basic dTpw\r\n"] {
+                matrix = matrix.ask(method, &format!("/r{number}/x.txt"), who);
+            }
+        }
+    }
+    matrix.check();
+}
+
+fn requirement(dice: &mut Dice, text: &mut String, depth: usize, negatable: bool) {
+    let (open, close, negatable) = match dice.roll(12) {
+        0 if depth < 3 => ("<RequireAll>", "</RequireAll>", true),
+        1 if depth < 3 => ("<RequireAny>", "</RequireAny>", dice.roll(9) == 0),
+        2 if depth < 3 => ("<RequireNone>", "</RequireNone>", false),
+        3 if depth < 2 => ("<Limit GET>", "</Limit>", negatable),
+        4 if depth < 2 => ("<LimitExcept GET>", "</LimitExcept>", negatable),
+        5 if depth < 2 => ("<Limit PUT POST>", "</Limit>", negatable),
+        _ => {
+            let leaves = [
+                "all granted",
+                "all denied",
+                "ip 127",
+                "ip 10",
+                "valid-user",
+                "user u",
+                "user v",
+                "method GET",
+                "env YES",
+                "env NO",
+                "expr %{REQUEST_METHOD} == 'GET'",
+                "local",
+            ];
+            let not = if negatable && dice.roll(2) == 0 { "not " } else { "" };
+            *text += &format!("Require {not}{}\n", leaves[dice.roll(leaves.len())]);
+            return;
+        }
+    };
+    *text += &format!("{open}\n");
+    for _ in 0..=dice.roll(3) {
+        requirement(dice, text, depth + 1, negatable);
+    }
+    *text += &format!("{close}\n");
+}
+
+/// A small generator of numbers: the same ones in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+}
+
 #[test]
 fn file_info() {
     let above = [

@@ -113,8 +113,8 @@ pub struct Word {
 }
 
 impl Word {
-    /// The text of a word without variables, functions, back-references and concatenation: what httpd takes as a
-    /// constant argument.
+    /// The text of a word in quotes without variables, functions, back-references and concatenation: what httpd takes
+    /// as a constant argument. A bare number is none.
     pub fn as_constant(&self) -> Option<&BStr> {
         match self.parts.as_slice() {
             [Part::Text(text)] => Some(text.as_ref()),
@@ -126,8 +126,10 @@ impl Word {
 /// A piece of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Literal text, escapes replaced; also a number.
+    /// Literal text, escapes replaced.
     Text(BString),
+    /// Digits without quotes, perhaps with a sign.
+    Number(BString),
     /// `$0` to `$9`.
     Backref(u8),
     /// `%{NAME}`.

@@ -365,7 +365,8 @@ impl<'a, C: FnMut(Use<'_>) -> Result<(), BString>> Parser<'a, C> {
     fn piece(&mut self) -> Parsed<Part> {
         let start = self.start();
         match self.take() {
-            Token::Piece(text) | Token::Digit(text) => Ok(Part::Text(text)),
+            Token::Piece(text) => Ok(Part::Text(text)),
+            Token::Digit(digits) => Ok(Part::Number(digits)),
             Token::Backref(number) => Ok(Part::Backref(number)),
             _ => self.nested(|parser| parser.variable(start)),
         }

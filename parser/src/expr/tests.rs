@@ -119,7 +119,8 @@ fn only_a_single_text_is_constant() {
     };
     assert_eq!(word("-n 'a b'"), Some("a b".into()));
     assert_eq!(word("-n ''"), Some("".into()));
-    assert_eq!(word("-n 5"), Some("5".into()));
+    assert_eq!(word("-n '5'"), Some("5".into()));
+    assert_eq!(word("-n 5"), None);
     assert_eq!(word("-n 'a' . 'b'"), None);
     assert_eq!(word("-n $0"), None);
 }

@@ -93,9 +93,18 @@ struct Node {
     kind: Kind,
 }
 
+impl Node {
+    /// An empty container: it applies to the methods that its children apply to.
+    fn container(logic: Logic, negate: bool) -> Node {
+        Node { negate, limited: 0, kind: Kind::Group(logic, Vec::new()) }
+    }
+}
+
 #[derive(Clone)]
 enum Kind {
     Group(Logic, Vec<Arc<Node>>),
+    /// What AuthMerging makes of two sections.
+    Merged(Logic, Vec<Arc<Node>>),
     Leaf(Leaf),
 }
 
@@ -135,7 +144,7 @@ impl Settings for AuthzDir {
                 let logic = if merging == Merging::And { Logic::And } else { Logic::Or };
                 let children: Vec<_> = [base, add].into_iter().flatten().cloned().collect();
                 let limited = children.iter().fold(0, |mask, node| mask | node.limited);
-                Some(Arc::new(Node { negate: false, limited, kind: Kind::Group(logic, children) }))
+                Some(Arc::new(Node { negate: false, limited, kind: Kind::Merged(logic, children) }))
             }
             _ => add.root.clone(),
         };
@@ -156,31 +165,24 @@ struct Alias {
 #[derive(Clone, Default)]
 struct Aliases(BTreeMap<BString, Alias>);
 
-/// Puts a node into the section under construction, which a first one opens.
+/// Puts a node into the section under construction, which a first one opens. A container of the section's own kind
+/// brings its children instead.
 fn add(cx: &mut Cx<'_>, node: Node) -> Outcome {
-    let limited = cx.limited;
     let directive = cx.directive.name;
-    let dir = cx.dir::<AuthzDir>();
-    let root = dir
-        .root
-        .get_or_insert_with(|| Arc::new(Node { negate: false, limited, kind: Kind::Group(Logic::Or, Vec::new()) }));
-    let root = Arc::make_mut(root);
+    let root =
+        Arc::make_mut(cx.dir::<AuthzDir>().root.get_or_insert_with(|| Arc::new(Node::container(Logic::Or, false))));
     root.limited |= node.limited;
-    let (logic, negated) = (
-        match &root.kind {
-            Kind::Group(logic, _) => *logic,
-            Kind::Leaf(_) => Logic::Or,
-        },
-        root.negate,
-    );
-    if node.negate && logic == Logic::Or {
+    let negated = root.negate;
+    let Kind::Group(logic, children) = &mut root.kind else { return Ok(()) };
+    if node.negate && *logic == Logic::Or {
         let own = if directive.starts_with('<') { format!("{directive}>") } else { directive.to_owned() };
         let around = format!("<Require{}>", if negated { "None" } else { "Any" });
         let negative = if directive.starts_with('<') { "" } else { "negative " };
         return Err(format!("{negative}{own} directive has no effect in {around} directive").into());
     }
-    if let Kind::Group(_, children) = &mut root.kind {
-        children.push(Arc::new(node));
+    match node.kind {
+        Kind::Group(inner, own) if inner == *logic && !node.negate => children.extend(own),
+        _ => children.push(Arc::new(node)),
     }
     Ok(())
 }
@@ -226,8 +228,7 @@ fn container(cx: &mut Cx<'_>, opener: &BStr) -> Outcome {
         _ => (Logic::Or, true),
     };
     let limited = cx.limited;
-    let node = Node { negate, limited, kind: Kind::Group(logic, Vec::new()) };
-    let outer = cx.dir::<AuthzDir>().root.replace(Arc::new(node));
+    let outer = cx.dir::<AuthzDir>().root.replace(Arc::new(Node::container(logic, negate)));
     let result = cx.limited(limited);
     let inner = std::mem::replace(&mut cx.dir::<AuthzDir>().root, outer);
     result?;
@@ -302,7 +303,7 @@ fn check(configuration: &Configuration) -> bool {
     fn only_negative(node: &Node) -> bool {
         match &node.kind {
             Kind::Leaf(_) => false,
-            Kind::Group(logic, children) => {
+            Kind::Group(logic, children) | Kind::Merged(logic, children) => {
                 let all = *logic == Logic::And && children.iter().all(|child| child.negate);
                 all || children.iter().any(|child| only_negative(child))
             }
@@ -334,9 +335,11 @@ fn lets_in(r: &Request) -> bool {
             return false;
         }
         match &node.kind {
-            Kind::Group(_, children) if children.len() == 1 => node = &children[0],
+            Kind::Group(_, children) | Kind::Merged(_, children) => match children.as_slice() {
+                [only] => node = only,
+                _ => return false,
+            },
             Kind::Leaf(leaf) => return leaf.provider.grants_all(&*leaf.parsed),
-            Kind::Group(..) => return false,
         }
     }
 }
@@ -352,7 +355,7 @@ async fn authorize(r: &mut Request, after_authn: bool) -> Answer {
         r.log(Level::Debug, "authz_core", format_args!("AH01628: authorization result: granted (no directives)"));
         return Answer::Ok;
     };
-    match evaluate(root, r).await {
+    match evaluate(root, Logic::And, r).await {
         Authz::Granted => Answer::Ok,
         Authz::DeniedNoUser if !after_authn => Answer::Declined,
         Authz::DeniedNoUser => {
@@ -382,23 +385,23 @@ async fn authorize(r: &mut Request, after_authn: bool) -> Answer {
     }
 }
 
-/// A node's result: three-valued logic, with "denied for lack of a user" kept apart.
-async fn evaluate(node: &Node, r: &mut Request) -> Authz {
+/// A node's result under a parent of the given kind: three-valued logic, with "denied for lack of a user" kept apart.
+async fn evaluate(node: &Node, parent: Logic, r: &mut Request) -> Authz {
     if node.limited & r.method.number.bit() == 0 {
-        let text = format_args!(
-            "AH01625: authorization result of {}: {} (directive limited to other methods)",
-            Shown(node),
-            "granted"
-        );
+        // A node that has no say in this method must decide nothing.
+        let result = if parent == Logic::And { Authz::Granted } else { Authz::Neutral };
+        let (node, shown) = (Shown(node), shown(result));
+        let text =
+            format_args!("AH01625: authorization result of {node}: {shown} (directive limited to other methods)");
         r.log(Level::Debug, "authz_core", text);
-        return Authz::Granted;
+        return result;
     }
     let mut result = match &node.kind {
         Kind::Leaf(leaf) => check_leaf(leaf, r).await,
-        Kind::Group(logic, children) => {
+        Kind::Group(logic, children) | Kind::Merged(logic, children) => {
             let mut result = Authz::Neutral;
             for child in children {
-                let child = Box::pin(evaluate(child, r)).await;
+                let child = Box::pin(evaluate(child, *logic, r)).await;
                 let decisive = if *logic == Logic::And { Authz::Denied } else { Authz::Granted };
                 if child == Authz::GeneralError {
                     return child;
@@ -458,13 +461,16 @@ impl std::fmt::Display for Shown<'_> {
         match &self.0.kind {
             Kind::Leaf(leaf) => {
                 let not = if self.0.negate { "not " } else { "" };
-                let space = if leaf.arguments.is_empty() { "" } else { " " };
-                write!(f, "Require {not}{}{space}{}", leaf.name, leaf.arguments)
+                write!(f, "Require {not}{} {}", leaf.name, leaf.arguments)
             }
             Kind::Group(logic, _) => f.write_str(match (logic, self.0.negate) {
                 (Logic::And, _) => "<RequireAll>",
                 (Logic::Or, false) => "<RequireAny>",
                 (Logic::Or, true) => "<RequireNone>",
+            }),
+            Kind::Merged(logic, _) => f.write_str(match logic {
+                Logic::And => "AuthMerging All",
+                Logic::Or => "AuthMerging Any",
             }),
         }
     }
@@ -591,7 +597,7 @@ mod tests {
 
     fn children(dir: &AuthzDir) -> usize {
         match &dir.root.as_ref().unwrap().kind {
-            Kind::Group(_, children) => children.len(),
+            Kind::Group(_, children) | Kind::Merged(_, children) => children.len(),
             Kind::Leaf(_) => 0,
         }
     }

@@ -151,14 +151,16 @@ impl Octets for Plain {
 /// The body behind a head; `first` is what was read of it already.
 pub fn body(source: Box<dyn Octets>, first: Vec<u8>) -> Body {
     let first = Some(Bytes::from(first)).filter(|first| !first.is_empty());
-    Body::Stream(Box::new(ScriptBody { source: Some(source), first, gave: true }))
+    // Where the end may still tell the length, a pause behind the head alone lets nothing out.
+    let gave = source.measurable();
+    Body::Stream(Box::new(ScriptBody { source: Some(source), first, gave }))
 }
 
 struct ScriptBody {
     /// None once the body ended.
     source: Option<Box<dyn Octets>>,
     first: Option<Bytes>,
-    /// The last piece was octets.
+    /// Something is to go out at the next pause.
     gave: bool,
 }
 
