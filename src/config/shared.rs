@@ -10,6 +10,10 @@ use std::sync::Arc;
 pub struct Shared(BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>);
 
 impl Shared {
+    /// The value of `T`, if any module made one.
+    pub fn of<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.get(&TypeId::of::<T>())?.downcast_ref()
+    }
     /// The value of `T`, made where absent, copied where a clone of this map holds it too.
     pub fn edit<T: Default + Clone + Send + Sync + 'static>(&mut self) -> &mut T {
         let entry = self.0.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));

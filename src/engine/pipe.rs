@@ -2,7 +2,7 @@
 
 use super::stream::Stream;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 
@@ -40,5 +40,9 @@ impl PipeWriter {
     /// Writes all of `buffer`; an error of kind BrokenPipe when the reader is gone.
     pub async fn write_all(&self, buffer: &[u8]) -> io::Result<()> {
         self.0.write_all(buffer).await
+    }
+    /// Writes some; an error of kind BrokenPipe when the reader is gone.
+    pub fn poll_write(&self, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_write_vectored(cx, &[IoSlice::new(buffer)])
     }
 }

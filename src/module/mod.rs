@@ -1,10 +1,12 @@
 //! The module contract: one record per module, hooks in Apache's order, providers, filters.
 
+mod defined;
 mod hooks;
 mod provider;
 mod slotmem;
 mod socache;
 
+pub use defined::*;
 pub use hooks::*;
 pub use provider::*;
 pub use slotmem::*;

@@ -53,6 +53,7 @@ pub static REGISTRY: &[&Module] = &[
     &filters::mod_buffer::MODULE,
     &filters::mod_data::MODULE,
     &filters::mod_deflate::MODULE,
+    &filters::mod_ext_filter::MODULE,
     &filters::mod_filter::MODULE,
     &filters::mod_include::MODULE,
     &filters::mod_ratelimit::MODULE,

@@ -183,15 +183,19 @@ impl std::fmt::Debug for Body {
     }
 }
 
-/// Where in the chain an output or input filter stands, outermost last (Apache's `ap_filter_type`).
+/// Where in the chain an output or input filter stands, outermost last (Apache's `ap_filter_type`): a number, since
+/// ExtFilterDefine may put a filter between two of the kinds that have names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum FilterKind {
-    Resource = 10,
-    ContentSet = 20,
-    Protocol = 30,
-    Transcode = 40,
+pub struct FilterKind(pub i32);
+
+#[allow(non_upper_case_globals)]
+impl FilterKind {
+    pub const Resource: FilterKind = FilterKind(10);
+    pub const ContentSet: FilterKind = FilterKind(20);
+    pub const Protocol: FilterKind = FilterKind(30);
+    pub const Transcode: FilterKind = FilterKind(40);
     /// Behind the cutting of ranges: what goes out, as it goes out.
-    Network = 60,
+    pub const Network: FilterKind = FilterKind(60);
 }
 
 /// A context of one filter instance.

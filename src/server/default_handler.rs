@@ -5,7 +5,7 @@ use super::{conditional, file, methods, open_files, walk};
 use crate::config::{CoreServer, Handler, PathInfo};
 use crate::engine::BoxFuture;
 use crate::log::Level;
-use crate::module::{Answer, Hooks, LAST, MIDDLE, Phase, REALLY_FIRST, REALLY_LAST, declined};
+use crate::module::{Answer, DefinedFilters, Hooks, LAST, MIDDLE, Phase, REALLY_FIRST, REALLY_LAST, declined};
 use crate::request::{Body, FileInfo, FileKind, FileRange, FilterInstance, MethodNumber, OpenFile, Request, Status};
 use bstr::ByteSlice;
 
@@ -111,18 +111,27 @@ fn names(list: &Option<bstr::BString>) -> impl Iterator<Item = &[u8]> {
         .filter(|name| !name.is_empty())
 }
 
+/// The output filter of that name: one that the configuration defines, or one that a module registered.
+pub fn output_filter(r: &Request, name: &[u8]) -> Option<FilterInstance> {
+    let defined = r.configuration.process.shared.of::<DefinedFilters>().and_then(|defined| defined.output(name));
+    let registered = || super::chains().output_filter(name).map(|filter| FilterInstance { filter, context: None });
+    defined.cloned().or_else(registered)
+}
+
 /// Adds an output filter by name; says so in the log when there is none.
 pub fn add_output_filter(r: &mut Request, name: &[u8]) {
-    match super::chains().output_filter(name) {
-        Some(filter) => r.output_filters.push(FilterInstance { filter, context: None }),
+    match output_filter(r, name) {
+        Some(filter) => r.output_filters.push(filter),
         None => unknown(r, name),
     }
 }
 
 /// Adds an input filter by name; says so in the log when there is none.
 pub fn add_input_filter(r: &mut Request, name: &[u8]) {
-    match super::chains().input_filter(name) {
-        Some(filter) => r.input_filters.push(FilterInstance { filter, context: None }),
+    let defined = r.configuration.process.shared.of::<DefinedFilters>().and_then(|defined| defined.input(name));
+    let registered = || super::chains().input_filter(name).map(|filter| FilterInstance { filter, context: None });
+    match defined.cloned().or_else(registered) {
+        Some(filter) => r.input_filters.push(filter),
         None => unknown(r, name),
     }
 }

@@ -26,7 +26,7 @@ pub mod vhost;
 mod walk;
 
 pub use auth::*;
-pub use default_handler::{add_input_filter, add_output_filter, core_hooks, translate_below_root};
+pub use default_handler::{add_input_filter, add_output_filter, core_hooks, output_filter, translate_below_root};
 pub use file::*;
 pub use host::*;
 pub use logs::*;

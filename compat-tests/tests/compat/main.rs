@@ -39,6 +39,7 @@ mod mod_deflate;
 mod mod_dir;
 mod mod_env;
 mod mod_expires;
+mod mod_ext_filter;
 mod mod_filter;
 mod mod_headers;
 mod mod_imagemap;

@@ -5,6 +5,7 @@ pub mod mod_brotli;
 pub mod mod_buffer;
 pub mod mod_data;
 pub mod mod_deflate;
+pub mod mod_ext_filter;
 pub mod mod_filter;
 pub mod mod_include;
 pub mod mod_ratelimit;

@@ -6,7 +6,7 @@
 
 use crate::config::*;
 use crate::log::Level;
-use crate::module::{Answer, Hooks, Linked, MIDDLE, Module};
+use crate::module::{Answer, DefinedFilters, Hooks, Linked, MIDDLE, Module};
 use crate::request::{Body, Filter, FilterContext, FilterInstance, FilterKind, Request, Status};
 use crate::server;
 use bstr::{BStr, BString, ByteSlice};
@@ -148,7 +148,8 @@ fn provider(cx: &mut Cx<'_>, name: &BStr, filter: &BStr, text: &BStr) -> Outcome
 
 /// Whether a loaded module offers an output filter of that name.
 fn known(cx: &Cx<'_>, name: &[u8]) -> bool {
-    cx.providers.names::<Filter>().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+    cx.process.shared.of::<DefinedFilters>().is_some_and(|defined| defined.output(name).is_some())
+        || cx.providers.names::<Filter>().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
 }
 
 fn chain(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
@@ -250,12 +251,12 @@ fn insert(r: &mut Request) -> Answer {
     for name in &dir.chain {
         match dir.declared.iter().find(|smart| smart.name == *name) {
             Some(smart) => {
-                let first = smart.providers.first().and_then(|first| server::chains().output_filter(&first.filter));
-                let filter = match smart.kind.or(first.map(|first| first.kind)).unwrap_or(FilterKind::Resource) {
+                let first = smart.providers.first().and_then(|first| server::output_filter(r, &first.filter));
+                let filter = match smart.kind.or(first.map(|first| first.filter.kind)).unwrap_or(FilterKind::Resource) {
                     FilterKind::Resource => &RESOURCE,
                     FilterKind::ContentSet => &CONTENT_SET,
                     FilterKind::Protocol => &PROTOCOL,
-                    FilterKind::Transcode | FilterKind::Network => &TRANSCODE,
+                    _ => &TRANSCODE,
                 };
                 r.output_filters.push(FilterInstance { filter, context: Some(smart.clone()) });
             }
@@ -298,8 +299,8 @@ fn dispatch(r: &mut Request, body: Body, context: &FilterContext) -> Result<Body
         if !apply_protocol(r, smart.protocol) || !apply_protocol(r, provider.protocol) {
             return Ok(body);
         }
-        return match server::chains().output_filter(&provider.filter) {
-            Some(filter) => (filter.wrap)(r, body, &None),
+        return match server::output_filter(r, &provider.filter) {
+            Some(instance) => (instance.filter.wrap)(r, body, &instance.context),
             None => Ok(body),
         };
     }

@@ -88,6 +88,12 @@ async fn reflect(r: &mut Request) -> Answer {
         let kind = BString::from(kind);
         r.set_content_type(kind);
     }
+    server::conditional::set_accept_ranges(r);
+    // What is wrong with the body at its start can still be said; what filters it may change its length.
+    let first = match r.read_body().await {
+        Ok(first) => first,
+        Err(fault) => return Answer::Status(fault.status),
+    };
     let left = match r.headers_in.get("Content-Length").map(|text| (text, text.to_str().unwrap_or_default().parse())) {
         None => None,
         Some((_, Ok(length))) => Some(length),
@@ -97,12 +103,8 @@ async fn reflect(r: &mut Request) -> Answer {
             return Answer::Status(Status::INTERNAL_SERVER_ERROR);
         }
     };
-    server::conditional::set_accept_ranges(r);
-    // What is wrong with the body at its start can still be said.
-    match r.read_body().await {
-        Ok(None) => {}
-        Ok(first) => r.body_out = Body::Stream(Box::new(Reflected { first, flushed: left.is_some(), left })),
-        Err(fault) => return Answer::Status(fault.status),
+    if first.is_some() {
+        r.body_out = Body::Stream(Box::new(Reflected { first, flushed: left.is_some(), left }));
     }
     Answer::Ok
 }
