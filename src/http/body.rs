@@ -242,7 +242,7 @@ async fn read(
             Framing::Length(0) => *framing = Framing::None,
             Framing::Length(left) => {
                 if input.is_empty() {
-                    more(input, patience).await?;
+                    more(input, r, patience).await?;
                 }
                 let here = usize::try_from(*left).unwrap_or(PIECE).min(PIECE);
                 let bytes = take(input, here);
@@ -253,7 +253,7 @@ async fn read(
                 let (used, step) = decoder.step(input.unread());
                 input.consume(used);
                 match step {
-                    chunked::Step::More => more(input, patience).await?,
+                    chunked::Step::More => more(input, r, patience).await?,
                     chunked::Step::Data(count) => {
                         let bytes = take(input, count.min(PIECE));
                         decoder.took(bytes.len());
@@ -285,11 +285,12 @@ fn take(input: &mut Input, most: usize) -> Bytes {
     bytes
 }
 
-async fn more(input: &mut Input, patience: Duration) -> Result<(), Fault> {
+async fn more(input: &mut Input, r: &mut Request, patience: Duration) -> Result<(), Fault> {
     match input.fill(patience).await {
         Ok(0) => Err(Fault::client(Status::BAD_REQUEST, "the body ends early")),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            input.clock.tell(&r.connection);
             Err(Fault::client(Status::REQUEST_TIME_OUT, "the body is late"))
         }
         Err(_) => Err(Fault::client(Status::BAD_REQUEST, "the connection broke")),
@@ -315,7 +316,7 @@ async fn trailers(input: &mut Input, r: &mut Request, patience: Duration) -> Res
                 break Err(Fault::client(status, "malformed trailer section"));
             }
             head::Step::More => {
-                if let Err(fault) = more(input, patience).await {
+                if let Err(fault) = more(input, r, patience).await {
                     break Err(fault);
                 }
             }

@@ -19,7 +19,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// How long a closing connection is read to let the client see the response (Apache's MAX_SECS_TO_LINGER), and how long
-/// it may be silent meanwhile.
+/// it may be silent meanwhile; who was too slow already has no longer than that.
 const LINGER: Duration = Duration::from_secs(30);
 const LINGER_SILENCE: Duration = Duration::from_secs(2);
 
@@ -66,7 +66,8 @@ pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &
                 // Over TLS every client has a last word to say.
                 if (linger || stream.is_secured()) && !connection.aborted.load(Ordering::Relaxed) {
                     shift(&mut waiting, Waiting::Closing);
-                    linger_close(&stream).await;
+                    let overdue = connection.overdue.load(Ordering::Relaxed);
+                    linger_close(&stream, if overdue { LINGER_SILENCE } else { LINGER }).await;
                     shift(&mut waiting, Waiting::None);
                 }
                 break;
@@ -87,7 +88,7 @@ async fn secure(
     let mut received = Vec::new();
     if let Some(reader) = server::proxy_header(connection, configuration) {
         let mut input = Input::new(stream.clone());
-        input.clock = Clock::start(reading.head);
+        input.clock = Clock::start(reading.head, "header");
         if !read_proxy_header(&mut input, connection, reader).await {
             return Secured::Closed;
         }
@@ -144,7 +145,7 @@ fn shift(from: &mut Waiting, to: Waiting) {
 }
 
 /// Closes our side first and reads what the client still sends, so that no reset overtakes the response.
-async fn linger_close(stream: &Stream) {
+async fn linger_close(stream: &Stream, most: Duration) {
     if stream.shutdown_write().is_err() {
         return;
     }
@@ -152,7 +153,7 @@ async fn linger_close(stream: &Stream) {
         let mut waste = [0; 512];
         while let Ok(Ok(1..)) = engine::timeout(LINGER_SILENCE, stream.read(&mut waste)).await {}
     };
-    let _ = engine::timeout(LINGER, Box::pin(drain)).await;
+    let _ = engine::timeout(most, Box::pin(drain)).await;
 }
 
 /// A slot of the scoreboard for as long as a request is worked on.
@@ -204,7 +205,7 @@ async fn work(
         && connection.keepalives.load(Ordering::Relaxed) == 0
         && let Some(reader) = server::proxy_header(connection, configuration)
     {
-        input.clock = Clock::start(reading.head);
+        input.clock = Clock::start(reading.head, "header");
         if !read_proxy_header(&mut input, connection, reader).await {
             return Next::Close { linger: false };
         }
@@ -318,7 +319,7 @@ fn skip_blank_lines(input: &mut Input) -> bool {
 
 async fn read_head(input: &mut Input, r: &mut Request, limits: &Limits, reading: &ReadLimits) -> Head {
     let patience = send::patience(r.server);
-    input.clock = Clock::start(reading.head);
+    input.clock = Clock::start(reading.head, "header");
     if input.is_empty() && !matches!(input.fill(patience).await, Ok(1..)) {
         return Head::None;
     }
@@ -345,6 +346,7 @@ async fn read_head(input: &mut Input, r: &mut Request, limits: &Limits, reading:
         match input.fill(patience).await {
             Ok(1..) => {}
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                input.clock.tell(&r.connection);
                 return if parser.in_fields() { Head::Bad(Status::REQUEST_TIME_OUT) } else { Head::Late };
             }
             Ok(_) if parser.in_fields() => return Head::Bad(Status::BAD_REQUEST),
@@ -364,7 +366,7 @@ async fn answer(
 ) -> Option<Input> {
     let mut manner = Manner::default();
     let checked = prepare(r, limits, &mut manner.close);
-    input.clock = Clock::start(reading.body);
+    input.clock = Clock::start(reading.body, "body");
     let mut incoming = None;
     let input = match checked {
         Ok(Framing::None) => Some(input),

@@ -2,8 +2,10 @@
 
 use super::pool;
 use crate::engine::{self, Stream};
-use crate::request::ReadLimit;
+use crate::log::Level;
+use crate::request::{Connection, ReadLimit};
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Bytes that one read asks for.
@@ -15,12 +17,22 @@ pub struct Clock {
     started: Option<std::time::Instant>,
     limit: ReadLimit,
     octets: u64,
+    /// What is read, for the log.
+    part: &'static str,
 }
 
 impl Clock {
-    pub fn start(limit: ReadLimit) -> Clock {
+    pub fn start(limit: ReadLimit, part: &'static str) -> Clock {
         let started = (!limit.first.is_zero()).then(engine::now);
-        Clock { started, limit, octets: 0 }
+        Clock { started, limit, octets: 0, part }
+    }
+    /// Tells of a deadline that has passed.
+    pub fn tell(&self, connection: &Connection) {
+        if self.left().is_some_and(|left| left.is_zero()) {
+            let text = format_args!("AH01382: Request {} read timeout", self.part);
+            connection.log(Level::Info, "reqtimeout", text);
+            connection.overdue.store(true, Ordering::Relaxed);
+        }
     }
     /// Time left of the deadline, if there is one.
     fn left(&self) -> Option<Duration> {

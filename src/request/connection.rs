@@ -54,6 +54,8 @@ pub struct Connection {
     pub keepalives: AtomicU32,
     /// The peer is gone or framing is lost.
     pub aborted: AtomicBool,
+    /// A deadline for reading has passed: its end is not waited for long.
+    pub overdue: AtomicBool,
     /// Scoreboard slot of the request in progress.
     pub slot: AtomicU32,
     /// Log id (`%{c}L`), made by the first line in the error log.
@@ -80,6 +82,7 @@ impl Connection {
             scheme: "http",
             keepalives: AtomicU32::new(0),
             aborted: AtomicBool::new(false),
+            overdue: AtomicBool::new(false),
             slot: AtomicU32::new(u32::MAX),
             log_id: OnceLock::new(),
             notes: Mutex::default(),

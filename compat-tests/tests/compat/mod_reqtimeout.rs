@@ -6,13 +6,28 @@ under_each_mpm! {
     fn slow_clients(mpm) {
         group("RequestReadTimeout")
             .mpm(mpm)
-            .conf("RequestReadTimeout header=1 body=1\n")
+            .conf("LogLevel warn reqtimeout:info\nRequestReadTimeout header=1 body=1\n")
             .hold("GET / HTTP/1.1\r\nHost: x\r\n")
             .hold("G")
             .hold("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
             .get("/")
             .check();
     }
+}
+
+/// Without deadlines of its own the connection's timeout holds, and nothing is said of it.
+#[test]
+fn stages_that_are_off() {
+    group("RequestReadTimeout off")
+        .conf("LogLevel warn reqtimeout:info\nTimeout 1\nRequestReadTimeout header=0 body=0\n")
+        .hold("GET / HTTP/1.1\r\nHost: x\r\n")
+        .hold("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        .check();
+    group("RequestReadTimeout of the head alone")
+        .conf("LogLevel warn reqtimeout:info\nTimeout 2\nRequestReadTimeout header=1-2,MinRate=500 body=0\n")
+        .hold("GET / HTTP/1.1\r\nHost: x\r\n")
+        .hold("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        .check();
 }
 
 #[test]
