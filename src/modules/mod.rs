@@ -58,6 +58,7 @@ pub static REGISTRY: &[&Module] = &[
     &filters::mod_include::MODULE,
     &filters::mod_ratelimit::MODULE,
     &filters::mod_reqtimeout::MODULE,
+    &filters::mod_sed::MODULE,
     &filters::mod_substitute::MODULE,
     &generators::mod_asis::MODULE,
     &generators::mod_autoindex::MODULE,

@@ -63,6 +63,7 @@ mod mod_reflector;
 mod mod_remoteip;
 mod mod_reqtimeout;
 mod mod_rewrite;
+mod mod_sed;
 mod mod_setenvif;
 mod mod_slotmem_plain;
 mod mod_slotmem_shm;

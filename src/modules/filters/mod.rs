@@ -10,5 +10,6 @@ pub mod mod_filter;
 pub mod mod_include;
 pub mod mod_ratelimit;
 pub mod mod_reqtimeout;
+pub mod mod_sed;
 pub mod mod_substitute;
 mod octets;
