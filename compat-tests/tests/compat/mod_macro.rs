@@ -70,3 +70,16 @@ fn serving() {
         .get("/c")
         .check();
 }
+
+/// Odd openers are warned of, in order.
+#[test]
+fn odd_openers() {
+    group("odd openers of macros").syntax(&[
+        "<Macro $foo a>x y\nServerName a\n</Macro>\n",
+        "<Macro foo>>\nServerName a\n</Macro>\n",
+        "<Macro foo> >\n</Macro>\n",
+        "<Macro %foo>  \n</Macro>\n",
+        "<Macro @foo $a>a>b\n</Macro>\n",
+        "<Macro foo>\nServerName a\n</Macro>\n<Macro $foo>b\nServerName a\n</Macro>\n<Macro $foo>\nServerName c\n</Macro>\n",
+    ]);
+}

@@ -49,10 +49,28 @@ fn shown(found: &MacroText) -> BString {
     text(&[b"macro '", &found.name, b"' (", &found.location, b")"])
 }
 
+/// Whether a name begins as those of arguments should.
+fn has_prefix(name: &[u8]) -> bool {
+    name.first().is_some_and(|first| b"$%@".contains(first))
+}
+
 fn define(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
-    let Some(args) = httpd_conf::section_args(args) else {
+    let whole = args;
+    let Some(args) = httpd_conf::section_args(whole) else {
         return Err("<Macro> directive missing closing '>'".into());
     };
+    let behind = whole.get(args.len() + 1..).unwrap_or_default();
+    if !behind.trim_ascii().is_empty() {
+        let line = text(&[
+            b"AH02989: AH02801: non blank chars found after <Macro closing '>' on line ",
+            cx.line.to_string().as_bytes(),
+            b" of ",
+            cx.file,
+            b": ",
+            behind,
+        ]);
+        cx.warn(Level::Warn, line);
+    }
     let location = text(&[b"defined on line ", cx.line.to_string().as_bytes(), b" of \"", cx.file, b"\""]);
     let (name, rest) = next_word(args);
     if name.is_empty() {
@@ -61,6 +79,10 @@ fn define(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     let name = BString::from(name.to_ascii_lowercase());
     let arguments: Vec<BString> = httpd_conf::words(rest).map(|word| word.into_owned()).collect();
     let mut found = MacroText { name, arguments, lines: Vec::new(), location };
+    if has_prefix(&found.name) {
+        let line = text(&[b"AH02803: ", &shown(&found), b" better prefix a macro name with any of '$%@'"]);
+        cx.warn(Level::Warn, line);
+    }
     let before = cx.reading(|reader| {
         reader.macros_known = true;
         let at = reader.macros.iter().position(|other| other.name == found.name)?;
@@ -119,7 +141,7 @@ fn check_arguments(cx: &mut Cx<'_>, found: &MacroText) -> Outcome {
         if argument.is_empty() {
             return Err(Complaint::Text(text(&[&shown(found), b": empty argument #", number, b" name"])));
         }
-        if !argument.starts_with(b"$") && !argument.starts_with(b"%") && !argument.starts_with(b"@") {
+        if !has_prefix(argument) {
             let line = text(&[
                 b"AH02796: ",
                 &shown(found),
