@@ -199,10 +199,13 @@ fn block(chance: &mut Chance, names: &[&str], depth: usize, out: &mut String) {
             });
             continue;
         }
-        out.push_str(chance.of(names));
+        let name = chance.of(names);
+        out.push_str(name);
         for _ in 0..chance.below(5) {
             out.push(' ');
-            out.push_str(chance.of(WORDS));
+            // Apache crashes where `-filter` follows two filters.
+            let word = chance.of(WORDS);
+            out.push_str(if name == "FilterChain" { word.trim_start_matches('-') } else { word });
         }
         out.push('\n');
     }

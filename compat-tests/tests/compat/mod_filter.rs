@@ -62,3 +62,23 @@ fn errors() {
         "AddOutputFilterByType DEFLATE text",
     ]);
 }
+
+/// A declaration begins anew: what was provided above it is gone.
+#[test]
+fn declared_again() {
+    group("filters declared again")
+        .and_modules("substitute")
+        .file("htdocs/a.txt", "a\n")
+        .file("htdocs/d/a.txt", "a\n")
+        .file("htdocs/e/a.txt", "a\n")
+        .file("htdocs/e/.htaccess", "FilterProvider f SUBSTITUTE \"true\"\n")
+        .conf(
+            "Substitute s/a/b/\n<Location /a.txt>\nFilterProvider f SUBSTITUTE \"true\"\nFilterDeclare f\nFilterChain f\n</Location>\n\
+             <Location /d>\nFilterDeclare g\nFilterProvider g SUBSTITUTE \"true\"\nFilterChain g\n</Location>\n\
+             <Directory @ROOT@/htdocs/e>\nAllowOverride All\nFilterDeclare f CONTENT_SET\nFilterChain f\n</Directory>\n",
+        )
+        .get("/a.txt")
+        .get("/d/a.txt")
+        .get("/e/a.txt")
+        .check();
+}

@@ -152,3 +152,26 @@ fn errors() {
         .conf("<Directory @ROOT@/htdocs>\nAllowOverride AuthConfig\n</Directory>")
         .htaccess(&["Substitute s/a/b/"]);
 }
+
+/// Whether the length of a changed body is told depends on its line breaks.
+#[test]
+fn lengths_and_line_breaks() {
+    let mut g = group("lengths and line breaks")
+        .and_modules("substitute")
+        .conf("SetOutputFilter SUBSTITUTE\n<Location /with>\nSubstitute s/a/bb/\n</Location>\n");
+    for (name, text) in [
+        ("empty", ""),
+        ("one", "aa"),
+        ("line", "aa\n"),
+        ("two", "aa\naa"),
+        ("many", &"a\n".repeat(3000)),
+        ("long", &"ab".repeat(3000)),
+    ] {
+        for dir in ["with", "without"] {
+            g = g.file(&format!("htdocs/{dir}/{name}.txt"), text);
+            g = g.get(&format!("/{dir}/{name}.txt")).ask("HEAD", &format!("/{dir}/{name}.txt"), "");
+            g = g.get_with(&format!("/{dir}/{name}.txt"), "Range: bytes=0-1");
+        }
+    }
+    g.check();
+}

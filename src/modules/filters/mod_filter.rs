@@ -127,6 +127,8 @@ fn declare(cx: &mut Cx<'_>, name: &BStr, word: Option<&BStr>) -> Outcome {
     let kind = word.map(|word| kind(word).unwrap_or(FilterKind::Resource));
     let smart = cx.dir::<FilterDir>().smart(name);
     smart.kind = Some(kind.unwrap_or(FilterKind::Resource));
+    // A declaration starts anew.
+    smart.providers.clear();
     Ok(())
 }
 

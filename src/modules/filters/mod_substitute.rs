@@ -160,6 +160,7 @@ fn wrap(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Status> 
         out: Vec::new(),
         ended: false,
         told: false,
+        broke: false,
     })))
 }
 
@@ -173,6 +174,8 @@ struct Substituter {
     ended: bool,
     /// The end is on its way.
     told: bool,
+    /// A line break was seen.
+    broke: bool,
 }
 
 /// What a rule made of a text.
@@ -286,6 +289,7 @@ impl Substituter {
             if length > self.max_line {
                 return Err(Self::too_long(r));
             }
+            self.broke |= line.ends_with(b"\n");
             if !line.ends_with(b"\n") {
                 self.line.extend_from_slice(line);
             } else if self.line.is_empty() {
@@ -306,6 +310,8 @@ impl Substituter {
                 Next::Flush => flush = true,
                 Next::End => {
                     self.ended = true;
+                    // A text without any line break leaves together with its end.
+                    self.told |= !self.broke;
                     let last = std::mem::take(&mut self.line);
                     self.finish_line(r, &last)?;
                 }
