@@ -51,6 +51,7 @@ pub static REGISTRY: &[&Module] = &[
     &cache::mod_socache_shmcb::MODULE,
     &filters::mod_brotli::MODULE,
     &filters::mod_buffer::MODULE,
+    &filters::mod_charset_lite::MODULE,
     &filters::mod_data::MODULE,
     &filters::mod_deflate::MODULE,
     &filters::mod_ext_filter::MODULE,

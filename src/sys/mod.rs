@@ -5,6 +5,7 @@ pub mod account;
 pub mod crypt;
 pub mod epoll;
 pub mod fork;
+pub mod iconv;
 pub mod limits;
 pub mod pages;
 pub mod passing;

@@ -34,6 +34,7 @@ mod mod_buffer;
 mod mod_cern_meta;
 mod mod_cgi;
 mod mod_cgid;
+mod mod_charset_lite;
 mod mod_data;
 mod mod_deflate;
 mod mod_dir;

@@ -3,6 +3,7 @@
 mod coding;
 pub mod mod_brotli;
 pub mod mod_buffer;
+pub mod mod_charset_lite;
 pub mod mod_data;
 pub mod mod_deflate;
 pub mod mod_ext_filter;
