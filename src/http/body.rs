@@ -245,17 +245,20 @@ async fn read(
                     more(input, r, patience).await?;
                 }
                 let here = usize::try_from(*left).unwrap_or(PIECE).min(PIECE);
-                let bytes = take(input, here);
+                let bytes = take(input, r, here);
                 *left -= bytes.len() as u64;
                 return Ok(Some(bytes));
             }
             Framing::Chunked(decoder) => {
                 let (used, step) = decoder.step(input.unread());
+                if used > 0 {
+                    input.tell(&r.connection, "getline", used);
+                }
                 input.consume(used);
                 match step {
                     chunked::Step::More => more(input, r, patience).await?,
                     chunked::Step::Data(count) => {
-                        let bytes = take(input, count.min(PIECE));
+                        let bytes = take(input, r, count.min(PIECE));
                         decoder.took(bytes.len());
                         return Ok(Some(bytes));
                     }
@@ -278,9 +281,10 @@ async fn read(
     }
 }
 
-fn take(input: &mut Input, most: usize) -> Bytes {
+fn take(input: &mut Input, r: &Request, most: usize) -> Bytes {
     let unread = input.unread();
     let bytes = Bytes::copy_from_slice(unread.get(..most).unwrap_or(unread));
+    input.tell(&r.connection, "readbytes", bytes.len());
     input.consume(bytes.len());
     bytes
 }

@@ -42,6 +42,10 @@ pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &
         },
     };
     let _known = Known::new(&connection, &stream);
+    if let Some(protocol) = server::protocol(connection.base) {
+        protocol.serve(&stream, &connection, send::patience(connection.base)).await;
+        return linger_close(&stream, LINGER_SILENCE).await;
+    }
     let mut patience = send::patience(connection.base);
     let mut waiting = Waiting::None;
     if connection.keepalives.load(Ordering::Relaxed) > 0 {
@@ -201,6 +205,7 @@ async fn work(
     let limits = Limits::of(connection.base);
     let reading = server::read_limits(connection.base);
     let mut input = Input::with(stream.clone(), first);
+    input.dump = server::dump(connection).0;
     if connection.scheme == "http"
         && connection.keepalives.load(Ordering::Relaxed) == 0
         && let Some(reader) = server::proxy_header(connection, configuration)
@@ -325,12 +330,14 @@ async fn read_head(input: &mut Input, r: &mut Request, limits: &Limits, reading:
     }
     r.time = date::now();
     if let Some(used) = head::fast(input.unread(), r, limits) {
+        input.tell(&r.connection, "getline", used);
         input.consume(used);
         return Head::Good;
     }
     let mut parser = Parser::default();
     loop {
         let (used, step) = parser.advance(input.unread(), r, limits);
+        input.tell(&r.connection, "getline", used);
         input.consume(used);
         match step {
             Step::Done => {

@@ -3,6 +3,7 @@
 use super::pool;
 use crate::engine::{self, Stream};
 use crate::log::Level;
+use crate::module::Dump;
 use crate::request::{Connection, ReadLimit};
 use std::io;
 use std::sync::atomic::Ordering;
@@ -53,11 +54,21 @@ pub struct Input {
     /// Octets consumed since [`Input::take_count`]: what belongs to the next request is not counted to this one.
     consumed: u64,
     pub clock: Clock,
+    /// Who is told what comes in.
+    pub dump: Option<&'static dyn Dump>,
 }
 
 impl Input {
     pub fn new(stream: Stream) -> Input {
-        Input { stream, buffer: pool::input_buffer(), start: 0, end: 0, consumed: 0, clock: Clock::default() }
+        Input {
+            stream,
+            buffer: pool::input_buffer(),
+            start: 0,
+            end: 0,
+            consumed: 0,
+            clock: Clock::default(),
+            dump: None,
+        }
     }
     /// With octets that were read already.
     pub fn with(stream: Stream, received: &[u8]) -> Input {
@@ -76,6 +87,12 @@ impl Input {
     }
     pub fn is_empty(&self) -> bool {
         self.start == self.end
+    }
+    /// Tells of the next octets that are consumed, if somebody wants to know.
+    pub fn tell(&self, connection: &Connection, how: &str, count: usize) {
+        if let Some(dump) = self.dump {
+            dump.came(connection, how, self.unread().get(..count).unwrap_or_default());
+        }
     }
     pub fn consume(&mut self, count: usize) {
         let count = count.min(self.end - self.start);

@@ -8,7 +8,8 @@ use super::pool;
 use super::response_head::{self, Delimiting};
 use crate::config::CoreServer;
 use crate::engine::{self, BoxFuture, Stream};
-use crate::request::{Body, Fault, FileRange, Piece, Request, Source, Status, Whose};
+use crate::module::Dump;
+use crate::request::{Body, Connection, Fault, FileRange, Piece, Request, Source, Status, Whose};
 use crate::server::escape::hex;
 use bstr::ByteSlice;
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
@@ -42,6 +44,8 @@ struct Outgoing<'a> {
     held: usize,
     wire: u64,
     sendfile: bool,
+    /// Who is told what goes out, and on which connection.
+    dump: Option<(&'static dyn Dump, Arc<Connection>)>,
 }
 
 impl Outgoing<'_> {
@@ -74,6 +78,9 @@ impl Outgoing<'_> {
         }
         if self.own.len() > from {
             slices.push(IoSlice::new(self.own.get(from..).unwrap_or_default()));
+        }
+        if let Some((dump, connection)) = &self.dump {
+            slices.iter().for_each(|slice| dump.goes(connection, slice));
         }
         let mut left = &mut slices[..];
         while !left.is_empty() {
@@ -157,6 +164,7 @@ pub struct Manner {
 
 /// Sends the response of `r`. False: the connection must be dropped, as the response is not whole or ends with it.
 pub async fn respond(r: &mut Request, stream: &Stream, manner: Manner) -> bool {
+    let dump = crate::server::dump(&r.connection).1.map(|dump| (dump, r.connection.clone()));
     let mut out = Outgoing {
         stream,
         patience: patience(r.server),
@@ -164,7 +172,8 @@ pub async fn respond(r: &mut Request, stream: &Stream, manner: Manner) -> bool {
         shared: SmallVec::new(),
         held: 0,
         wire: 0,
-        sendfile: r.dir.core().sendfile != Some(false),
+        sendfile: r.dir.core().sendfile != Some(false) && dump.is_none(),
+        dump,
     };
     let sent = run(r, &mut out, manner).await;
     r.wire_out += out.wire;

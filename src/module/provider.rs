@@ -6,6 +6,7 @@ use crate::request::{Body, Connection, ReadLimit, ReadLimits, Request};
 use bstr::{BStr, BString};
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Result of checking a password (`authn_status`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -167,6 +168,24 @@ pub trait ExecElement: Sync {
     fn module(&self) -> &'static str;
     /// Starts a shell with the environment of `r`; its output. None: that was not possible, which the log says.
     fn command<'a>(&'a self, r: &'a mut Request, command: &'a BStr) -> BoxFuture<'a, Option<Body>>;
+}
+
+/// Offered as `echo`: what is spoken on connections instead of HTTP.
+pub trait ConnectionProtocol: Sync {
+    /// Whether a server's connections speak it.
+    fn takes(&self, server: &Server) -> bool;
+    /// Serves a connection to its end; `patience` is for each read and write.
+    fn serve<'a>(&'a self, stream: &'a Stream, connection: &'a Connection, patience: Duration) -> BoxFuture<'a, ()>;
+}
+
+/// Offered as `dumpio`: who is told what goes over a connection.
+pub trait Dump: Sync {
+    /// Whether what comes in and what goes out is asked for.
+    fn wants(&self, connection: &Connection) -> (bool, bool);
+    /// Octets that came in: `how` they were asked for (`getline`, `readbytes`).
+    fn came(&self, connection: &Connection, how: &str, octets: &[u8]);
+    /// Octets that go out.
+    fn goes(&self, connection: &Connection, octets: &[u8]);
 }
 
 /// Offered as `reqtimeout`: what bounds the reading of requests on a server's connections.

@@ -35,7 +35,7 @@ pub use mpm::*;
 pub use name::*;
 pub use phases::apply_network_filters;
 pub use redirect::{fast_redirect, internal_redirect, internal_redirect_handler};
-pub use runtime::{chains, install, proxy_header, read_limits, tls, tls_variable};
+pub use runtime::{chains, dump, install, protocol, proxy_header, read_limits, tls, tls_variable};
 pub use settle::{die, handle};
 pub(crate) use settle::{process, settle};
 pub use subrequest::*;

@@ -1,7 +1,7 @@
 //! What a child runs on: the compiled phases of its configuration. Set once, before the first connection.
 
 use crate::config::{Configuration, Server};
-use crate::module::{Chains, ProxyHeader, ReadTimeouts, Satisfy, Tls};
+use crate::module::{Chains, ConnectionProtocol, Dump, ProxyHeader, ReadTimeouts, Satisfy, Tls};
 use crate::request::{Connection, ReadLimits, Request};
 use bstr::{BStr, BString};
 use std::sync::OnceLock;
@@ -12,6 +12,8 @@ struct Runtime {
     timeouts: Option<&'static dyn ReadTimeouts>,
     proxy_header: Option<&'static dyn ProxyHeader>,
     tls: Option<&'static dyn Tls>,
+    protocol: Option<&'static dyn ConnectionProtocol>,
+    dump: Option<&'static dyn Dump>,
 }
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -22,7 +24,9 @@ pub fn install(chains: Chains, configuration: &'static Configuration) {
     let timeouts = configuration.providers.find::<dyn ReadTimeouts>(b"reqtimeout");
     let proxy_header = configuration.providers.find::<dyn ProxyHeader>(b"proxy-protocol");
     let tls = configuration.providers.find::<dyn Tls>(b"tls");
-    let _ = RUNTIME.set(Runtime { chains, satisfy, timeouts, proxy_header, tls });
+    let protocol = configuration.providers.find::<dyn ConnectionProtocol>(b"echo");
+    let dump = configuration.providers.find::<dyn Dump>(b"dumpio");
+    let _ = RUNTIME.set(Runtime { chains, satisfy, timeouts, proxy_header, tls, protocol, dump });
 }
 
 /// The phases; all empty before [`install`].
@@ -54,6 +58,18 @@ pub fn proxy_header(connection: &Connection, configuration: &Configuration) -> O
 /// Who secures the connections of a server, if they are to be secured.
 pub fn tls(server: &Server) -> Option<&'static dyn Tls> {
     RUNTIME.get()?.tls.filter(|tls| tls.secures(server))
+}
+
+/// What a server's connections speak instead of HTTP, if anything.
+pub fn protocol(server: &Server) -> Option<&'static dyn ConnectionProtocol> {
+    RUNTIME.get()?.protocol.filter(|protocol| protocol.takes(server))
+}
+
+/// Who is to be told what comes in, and what goes out, on a connection.
+pub fn dump(connection: &Connection) -> (Option<&'static dyn Dump>, Option<&'static dyn Dump>) {
+    let Some(dump) = RUNTIME.get().and_then(|runtime| runtime.dump) else { return (None, None) };
+    let (incoming, outgoing) = dump.wants(connection);
+    (incoming.then_some(dump), outgoing.then_some(dump))
 }
 
 /// The value of a variable of secured connections (`SSL_PROTOCOL`), or of anything else that mod_ssl looks up.

@@ -38,6 +38,8 @@ mod mod_charset_lite;
 mod mod_data;
 mod mod_deflate;
 mod mod_dir;
+mod mod_dumpio;
+mod mod_echo;
 mod mod_env;
 mod mod_expires;
 mod mod_ext_filter;

@@ -4,6 +4,7 @@ pub mod mod_asis;
 pub mod mod_autoindex;
 pub mod mod_cgi;
 pub mod mod_cgid;
+pub mod mod_echo;
 pub mod mod_imagemap;
 pub mod mod_info;
 pub mod mod_reflector;
