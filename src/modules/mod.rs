@@ -61,6 +61,7 @@ pub static REGISTRY: &[&Module] = &[
     &filters::mod_reqtimeout::MODULE,
     &filters::mod_sed::MODULE,
     &filters::mod_substitute::MODULE,
+    &filters::mod_xml2enc::MODULE,
     &generators::mod_asis::MODULE,
     &generators::mod_autoindex::MODULE,
     &generators::mod_cgi::MODULE,

@@ -85,6 +85,7 @@ mod mod_usertrack;
 mod mod_version;
 mod mod_vhost_alias;
 mod mod_watchdog;
+mod mod_xml2enc;
 mod process;
 mod stock;
 mod support;

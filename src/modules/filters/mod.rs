@@ -13,4 +13,5 @@ pub mod mod_ratelimit;
 pub mod mod_reqtimeout;
 pub mod mod_sed;
 pub mod mod_substitute;
+pub mod mod_xml2enc;
 mod octets;
