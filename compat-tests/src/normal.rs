@@ -48,6 +48,12 @@ pub const RULES: &[Rule] = &[
         with: "[{TIME}]",
     },
     Rule {
+        name: "session-expiry",
+        why: "the moment, in microseconds",
+        pattern: r"expiry=\d{16}",
+        with: "expiry={EXPIRY}",
+    },
+    Rule {
         name: "forensic-id",
         why: "process, second and a count",
         pattern: r"(?m)^([+-])\d+:[0-9a-f]+:[0-9a-f]+(\||$)",
@@ -147,6 +153,11 @@ pub const STATUS_VALUES: Mask = Mask {
         (r"(?m)^([A-Z][A-Za-z0-9 /]*): [^\r\n]*$", "$1: {VALUE}"),
         (r"(?m)^ServerUptime:$", "ServerUptime: {VALUE}"),
     ],
+};
+/// A session that was encrypted with a salt of its own.
+pub const SEALED_SESSION: Mask = Mask {
+    name: "sealed-session",
+    rules: &[(r"(?m)^(Set-Cookie2?: [a-z]+=)[A-Za-z0-9+/]{40,}={0,2};", "$1{SEALED};")],
 };
 /// A body's length where the body holds values that were masked.
 pub const BODY_LENGTH: Mask =

@@ -378,6 +378,12 @@ pub fn errno_text(errno: i32) -> String {
     if let Some((_, text)) = APR.iter().find(|(number, _)| *number == errno) {
         return (*text).to_owned();
     }
+    // APR's own numbers and those of its callers.
+    match errno {
+        20_000..120_000 => return "Error string not specified yet".to_owned(),
+        120_000..620_000 => return "APR does not understand this error code".to_owned(),
+        _ => {}
+    }
     let text = std::io::Error::from_raw_os_error(errno).to_string();
     match text.rfind(" (os error") {
         Some(end) => text.get(..end).unwrap_or_default().to_owned(),

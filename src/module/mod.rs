@@ -3,12 +3,14 @@
 mod defined;
 mod hooks;
 mod provider;
+mod session;
 mod slotmem;
 mod socache;
 
 pub use defined::*;
 pub use hooks::*;
 pub use provider::*;
+pub use session::*;
 pub use slotmem::*;
 pub use socache::*;
 

@@ -12,6 +12,7 @@ pub mod mappers;
 pub mod metadata;
 pub mod mpm;
 pub mod proxy;
+pub mod session;
 pub mod slotmem;
 pub mod ssl;
 
@@ -97,6 +98,9 @@ pub static REGISTRY: &[&Module] = &[
     &proxy::mod_proxy_http::MODULE,
     &proxy::mod_proxy_scgi::MODULE,
     &proxy::mod_proxy_uwsgi::MODULE,
+    &session::mod_session::MODULE,
+    &session::mod_session_cookie::MODULE,
+    &session::mod_session_crypto::MODULE,
     &slotmem::mod_slotmem_plain::MODULE,
     &slotmem::mod_slotmem_shm::MODULE,
     &ssl::mod_ssl::MODULE,

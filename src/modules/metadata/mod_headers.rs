@@ -304,7 +304,7 @@ fn condition(cx: &Cx<'_>, clause: Option<BString>) -> Result<Condition, Complain
 
 fn parse_value(cx: &Cx<'_>, text: &BString) -> Result<Value, Complaint> {
     if let Some(text) = text.strip_prefix(b"expr=") {
-        let expression = Expression::string(text.as_bstr(), cx.rights(), cx.providers);
+        let expression = Expression::string(text.as_bstr(), cx.rights().without_vary(), cx.providers);
         return expression
             .map(|expression| Value::Expression(Arc::new(expression)))
             .map_err(|error| format!("Can't parse value expression : {error}").into());
