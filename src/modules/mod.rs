@@ -60,6 +60,7 @@ pub static REGISTRY: &[&Module] = &[
     &filters::mod_include::MODULE,
     &filters::mod_ratelimit::MODULE,
     &filters::mod_reqtimeout::MODULE,
+    &filters::mod_request::MODULE,
     &filters::mod_sed::MODULE,
     &filters::mod_substitute::MODULE,
     &filters::mod_xml2enc::MODULE,

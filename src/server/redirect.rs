@@ -1,6 +1,6 @@
 //! Internal redirects: the same client request answered by another URL or file.
 
-use super::subrequest::RECURSION;
+use super::subrequest::{KeptBody, RECURSION};
 use super::{phases, uri, walk};
 use crate::config::CoreServer;
 use crate::log::{Level, raw};
@@ -134,6 +134,10 @@ pub(super) fn begin(r: &mut Request, target: &[u8]) -> Result<(), Status> {
         new.headers_out.set("Location", location);
     }
     new.body_in = std::mem::take(&mut r.body_in);
+    if let Some(kept) = r.extensions.take::<KeptBody>() {
+        new.body_in = kept.0.clone().into();
+        new.extensions.put(kept);
+    }
     new.input_filters = std::mem::take(&mut r.input_filters);
     new.no_cache = r.no_cache;
     new.no_local_copy = r.no_local_copy;

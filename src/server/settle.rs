@@ -1,5 +1,6 @@
 //! From the handler's answer to a finished response: errors, ErrorDocument, output filters (`ap_die`).
 
+use super::subrequest::KeptBody;
 use super::{error_page, name, phases, redirect};
 use crate::config::{ErrorAction, Expression};
 use crate::log::Level;
@@ -127,6 +128,10 @@ async fn by_document(r: &mut Request, target: &BStr) {
     }
     r.method = Method::parse(b"GET");
     r.body_out = Body::Empty;
+    // What came with the request that failed is not for the document.
+    r.body_in = Body::Empty;
+    r.input_filters.clear();
+    r.extensions.take::<KeptBody>();
     if let Err(limit) = redirect::begin(r, target) {
         return send(r, status, Some(limit));
     }

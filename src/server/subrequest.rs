@@ -7,10 +7,24 @@ use crate::log::Level;
 use crate::module::Answer;
 use crate::request::{Body, FileInfo, FileKind, Method, Parent, Request, Status};
 use bstr::BString;
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// Limits when LimitInternalRecursion is not set: internal redirects, nested subrequests.
 pub(super) const RECURSION: (u32, u32) = (10, 10);
+
+/// A body that was read and is there for subrequests and internal redirects too (mod_request).
+#[derive(Clone, Debug)]
+pub struct KeptBody(pub Bytes);
+
+/// Gives `sub` what the body of `r` was, with the fields that tell of it, if it was kept.
+pub fn pass_body_on(r: &Request, sub: &mut Request) {
+    let Some(kept) = r.extensions.of::<KeptBody>().cloned() else { return };
+    sub.headers_in = r.headers_in.clone();
+    sub.headers_in.set("Content-Length", itoa::Buffer::new().format(kept.0.len()));
+    sub.body_in = kept.0.clone().into();
+    sub.extensions.put(kept);
+}
 
 /// A request below `r` with nothing looked up yet.
 fn make(r: &Request) -> Box<Request> {

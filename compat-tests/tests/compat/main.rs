@@ -65,6 +65,7 @@ mod mod_ratelimit;
 mod mod_reflector;
 mod mod_remoteip;
 mod mod_reqtimeout;
+mod mod_request;
 mod mod_rewrite;
 mod mod_sed;
 mod mod_session;

@@ -11,6 +11,7 @@ pub mod mod_filter;
 pub mod mod_include;
 pub mod mod_ratelimit;
 pub mod mod_reqtimeout;
+pub mod mod_request;
 pub mod mod_sed;
 pub mod mod_substitute;
 pub mod mod_xml2enc;

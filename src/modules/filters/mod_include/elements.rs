@@ -7,7 +7,7 @@ use super::variables::{self, Unset};
 use crate::log::Level;
 use crate::module::ExecElement;
 use crate::request::{Body, FileInfo, FileKind, Request, Status};
-use crate::server::{self, escape};
+use crate::server::{self, KeptBody, escape};
 use bstr::{BStr, BString, ByteSlice};
 use std::fmt::Arguments;
 
@@ -286,8 +286,11 @@ impl Page {
             };
             server::lookup_file(r, &path).await
         } else {
-            server::lookup_uri(r, target).await
+            // A body that was kept is there for the document too, which then answers the same method.
+            let method = if r.extensions.of::<KeptBody>().is_some() { r.method.name.clone() } else { "GET".into() };
+            server::lookup_method_uri(r, &method, target).await
         };
+        server::pass_body_on(r, &mut sub);
         let (status, shown) = (sub.status, format!("\"{target}\" in parsed file {file}"));
         if status != Status::OK {
             return Err(Some(format!("unable to include {shown}, subrequest setup returned {}", status.0)));
