@@ -24,6 +24,8 @@ pub enum Step {
     Drip(Vec<u8>),
     /// Waits until what was sent has surely arrived by itself.
     Apart,
+    /// Sends back what comes until the other side ends.
+    Echo,
     /// Closes the connection.
     Close,
     /// Says nothing more, and keeps the connection open until the other side ends it.
@@ -144,6 +146,14 @@ fn play(wire: &mut impl Wire, input: &mut Vec<u8>, head: &str, steps: &[Step]) -
             Step::Apart => {
                 thread::sleep(Duration::from_millis(60));
                 Ok(())
+            }
+            Step::Echo => {
+                let early: Vec<u8> = std::mem::take(input);
+                let mut done = wire.write_all(&early).is_ok();
+                while done && more(wire, input) {
+                    done = wire.write_all(&std::mem::take(input)).is_ok();
+                }
+                return false;
             }
             Step::Close => return false,
             Step::Hang => {

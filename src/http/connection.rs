@@ -11,7 +11,7 @@ use super::{host, pool, ranges, response_head};
 use crate::config::Configuration;
 use crate::engine::{self, Stream};
 use crate::module::{HeaderStep, ProxyHeader, Secured, Tls};
-use crate::request::{Body, Connection, ReadLimits, Request, Status, Version};
+use crate::request::{Body, Connection, MethodNumber, ReadLimits, Request, Status, Version};
 use crate::server::{self, Handover, SlotId, SlotState, Waiting, date};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -374,6 +374,9 @@ async fn answer(
     let mut manner = Manner::default();
     let checked = prepare(r, limits, &mut manner.close);
     input.clock = Clock::start(reading.body, "body");
+    if r.method.is(MethodNumber::CONNECT) || r.headers_in.contains("Upgrade") {
+        *r.connection.early.lock() = input.unread().to_vec();
+    }
     let mut incoming = None;
     let input = match checked {
         Ok(Framing::None) => Some(input),

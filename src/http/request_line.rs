@@ -235,6 +235,8 @@ fn target_form(target: &[u8], r: &mut Request, strict: bool) -> Result<(), Refus
             r.host_port = port;
         }
         uri::set_path(r, path);
+        // A forward proxy may know the scheme.
+        let known = known || r.configuration.process.has_module("proxy_module");
         if !path.is_empty() && !path.first().is_some_and(|byte| b"/?#".contains(byte)) {
             found = Err(unparsable(path.split_str(":").next().unwrap_or_default()));
         } else if !known {

@@ -66,6 +66,8 @@ pub struct Connection {
     pub extensions: Mutex<Extensions>,
     /// The socket while the connection is served, for interim responses.
     pub stream: Mutex<Option<Stream>>,
+    /// What came behind the head of a request that asks for another protocol.
+    pub early: Mutex<Vec<u8>>,
 }
 
 impl Connection {
@@ -89,6 +91,7 @@ impl Connection {
             remote_host: OnceLock::new(),
             extensions: Mutex::default(),
             stream: Mutex::default(),
+            early: Mutex::default(),
         }
     }
 }

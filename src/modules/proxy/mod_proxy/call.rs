@@ -51,8 +51,12 @@ pub trait ProxyScheme: Sync {
 
 fn schemes(configuration: &'static Configuration) -> impl Iterator<Item = &'static dyn ProxyScheme> {
     let providers = &configuration.providers;
-    let names = providers.names::<dyn ProxyScheme>();
-    names.filter_map(|name| providers.find::<dyn ProxyScheme>(name.as_bytes()))
+    let names = || providers.names::<dyn ProxyScheme>();
+    // One that takes URLs of another's schemes comes first.
+    let first = names().filter(|name| *name == "wstunnel");
+    first
+        .chain(names().filter(|name| *name != "wstunnel"))
+        .filter_map(|name| providers.find::<dyn ProxyScheme>(name.as_bytes()))
 }
 
 /// The URL of the request in one form.
@@ -263,6 +267,11 @@ fn is_for(remote: &Remote, scheme: &[u8], url: &[u8]) -> bool {
     }
 }
 
+/// Whether ProxyBlock names anything.
+pub fn blocks(r: &Request) -> bool {
+    !r.server::<ProxyServer>().blocks.is_empty()
+}
+
 /// Whether ProxyBlock names the host; says so.
 pub fn blocked(r: &mut Request, host: &[u8]) -> Option<Answer> {
     let literal = host.to_str().ok().and_then(|text| text.parse::<std::net::IpAddr>().ok());
@@ -304,7 +313,10 @@ pub async fn backend(
         Ok(backend) => return Ok(backend),
         Err(refused) => refused,
     };
-    let scheme = call.shown_scheme();
+    let mut scheme = call.shown_scheme();
+    if scheme == "*" && r.forward_proxy {
+        scheme = call.url.split(|byte| *byte == b':').next().unwrap_or_default().to_ascii_lowercase().into();
+    }
     match refused {
         NoBackend::Name => {
             let name = match &to {
@@ -324,7 +336,8 @@ pub async fn backend(
                 std::io::ErrorKind::TimedOut => TIMED_OUT,
                 _ => error.raw_os_error().unwrap_or(0),
             };
-            let shown = call.worker.as_ref().map_or(("*".into(), 80), |worker| (worker.host.clone(), worker.port));
+            let nobody = || if r.forward_proxy { (host.to_owned(), port) } else { ("*".into(), 80) };
+            let shown = call.worker.as_ref().map_or_else(nobody, |worker| (worker.host.clone(), worker.port));
             let (name, own) = match &call.remote {
                 Some(remote) => (remote.host.clone(), remote.port),
                 None => shown,
@@ -346,6 +359,26 @@ pub async fn backend(
     }
     failed(r);
     Err(Answer::Status(Status::SERVICE_UNAVAILABLE))
+}
+
+/// A connection that belongs to no worker; why there is none is logged.
+pub async fn reach(r: &mut Request, host: &BStr, port: u16) -> Option<Backend> {
+    let to = Address::Host(host.to_owned(), port);
+    match pool::connect(r, None, &to).await {
+        Ok(backend) => Some(backend),
+        Err(NoBackend::Refused(address, error)) => {
+            let address = address.map(|address| address.to_string()).unwrap_or_default();
+            let text = format_args!("AH00939: CONNECT: attempt to connect to {address} ({host}) failed");
+            let errno = if error.kind() == std::io::ErrorKind::TimedOut {
+                TIMED_OUT
+            } else {
+                error.raw_os_error().unwrap_or(0)
+            };
+            r.log_errno(Level::Error, "proxy", errno, text);
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// Host and port of the call's URL.

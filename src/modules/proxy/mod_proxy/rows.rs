@@ -246,7 +246,7 @@ fn block(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
     if cx.server::<ProxyServer>().blocks.iter().any(|block| block.word == word) {
         return Ok(());
     }
-    let addresses = if word.contains(&b'.') { resolve::addresses_of(word) } else { Vec::new() };
+    let addresses = if word == "*" { Vec::new() } else { resolve::addresses_of(word) };
     cx.server::<ProxyServer>().blocks.push(Block { word: word.into(), addresses });
     Ok(())
 }

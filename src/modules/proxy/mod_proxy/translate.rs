@@ -10,8 +10,15 @@ use std::sync::Arc;
 
 /// Whom the request is for: a forward proxy's names another server itself.
 pub fn detect(r: &mut Request) -> Answer {
-    if !r.server::<ProxyServer>().requests.unwrap_or(false) || r.is_sub() {
+    if r.is_sub() {
         return Answer::Declined;
+    }
+    if !r.server::<ProxyServer>().requests.unwrap_or(false) {
+        // Schemes of others are let in for a forward proxy alone.
+        let scheme = scheme_of(&r.unparsed_uri).filter(|_| r.absolute_uri);
+        let strange = scheme
+            .is_some_and(|scheme| !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https"));
+        return if strange { Answer::Status(Status::BAD_REQUEST) } else { Answer::Declined };
     }
     let tunnel = r.method.is(MethodNumber::CONNECT) && r.hostname.is_some() && r.host_port.is_some();
     let scheme = scheme_of(&r.unparsed_uri).map(|scheme| scheme.to_ascii_lowercase());

@@ -47,7 +47,8 @@ fn status_line(line: &[u8]) -> Option<(u32, StatusLine)> {
 /// Reads the response and puts it into `r`; its body follows as the client takes it.
 pub async fn response(r: &mut Request, call: &Call, target: &Target, sent: Sent, mut wire: Wire) -> Answer {
     let limit = call.worker.as_ref().and_then(|worker| worker.parameters.field_size).unwrap_or(mod_proxy::FIELD_SIZE);
-    let mut waiting = sent.waiting;
+    let mut sent = sent;
+    let mut waiting = sent.waiting.take();
     let mut interim = 0;
     let pooled = wire.backend.reused;
     loop {
@@ -78,8 +79,15 @@ pub async fn response(r: &mut Request, call: &Call, target: &Target, sent: Sent,
         if (100..200).contains(&line.status) {
             interim += 1;
             if line.status == 101 {
-                let to = fields.get("Upgrade").map_or("(none)".into(), |to| raw(to).to_string());
-                let why = format!("Unexpected Upgrade: {to} (expecting n/a)");
+                let to = fields.get("Upgrade").map(BString::from);
+                if let (Some(expected), Some(to)) = (&sent.upgrade, &to)
+                    && expected.eq_ignore_ascii_case(to)
+                {
+                    return switch(r, call, line, fields, wire).await;
+                }
+                let to = to.map_or("n/a".into(), |to| raw(&to).to_string());
+                let expected = sent.upgrade.as_ref().map_or("n/a".into(), |expected| raw(expected).to_string());
+                let why = format!("Unexpected Upgrade: {to} (expecting {expected})");
                 return proxy_error(r, Status::BAD_GATEWAY, &why);
             }
             if line.status == 100 && waiting.is_some() {
@@ -230,6 +238,27 @@ async fn read_fields(r: &mut Request, wire: &mut Wire, limit: usize, fields: &mu
 fn unreadable(r: &Request, error: &io::Error) -> Bad {
     r.log_errno(Level::Warn, "proxy_http", errno(error), format_args!("AH10404: Error reading headers from backend"));
     Bad::Fields
+}
+
+/// The backend goes on with another protocol: the client hears so, and the two are joined.
+async fn switch(r: &mut Request, call: &Call, line: StatusLine, mut fields: Table, wire: Wire) -> Answer {
+    let protocol = fields.get("Upgrade").map(BString::from).unwrap_or_default();
+    hop_by_hop(&mut fields);
+    r.log(Level::Debug, "proxy_http", format_args!("AH10239: HTTP: tunneling protocol {}", raw(&protocol)));
+    let mut out = [b"HTTP/1.1 ", line.text.as_slice(), b"\r\n"].concat();
+    for (name, value) in fields.iter() {
+        for part in [name.as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+    out.extend_from_slice(&[b"Connection: Upgrade\r\nUpgrade: ", protocol.as_slice(), b"\r\n\r\n"].concat());
+    r.status = Status(101);
+    r.status_line = Some(line.text);
+    let limit = mod_proxy::patience(r, call.worker.as_deref());
+    if mod_proxy::say(r, &out).await.is_ok() {
+        mod_proxy::tunnel(r, wire, limit).await;
+    }
+    Answer::Done
 }
 
 /// Passes an interim response on, where the client understands it.

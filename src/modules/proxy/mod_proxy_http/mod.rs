@@ -44,14 +44,17 @@ impl ProxyScheme for Http {
     fn canonical(&self, r: &mut Request, url: &BStr) -> Answer {
         let Some((scheme, rest)) = url.split_once_str(":") else { return Answer::Declined };
         let scheme = BString::from(scheme.to_ascii_lowercase());
-        if scheme != "http" && scheme != "https" {
+        if !["http", "https", "ws", "wss"].iter().any(|known| scheme == *known) {
             return Answer::Declined;
         }
         let rest = rest.to_vec();
         mod_proxy::canonical(r, scheme.as_bstr(), &rest, "proxy_http", ["01083", "10415", "10408"])
     }
     fn serve<'a>(&'a self, r: &'a mut Request, call: &'a Call) -> BoxFuture<'a, Answer> {
-        match call.url.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"http:")) {
+        let scheme = call.url.split(|byte| *byte == b':').next().unwrap_or_default();
+        let own = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"ws");
+        // Another proxy may know what we do not.
+        match own || call.remote.is_some() && scheme.eq_ignore_ascii_case(b"ftp") {
             true => Box::pin(run(r, call)),
             false => crate::module::declined(),
         }
@@ -79,7 +82,11 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
     let Some(target) = target(call) else {
         return proxy_error(r, Status::BAD_REQUEST, &format!("URI cannot be parsed: {}", call.url));
     };
-    if let Some(answer) = blocked(r, &target.host) {
+    // A name that nobody knows is told of first.
+    if mod_proxy::blocks(r)
+        && !mod_proxy::addresses(call.worker.as_ref(), &target.host).await.is_empty()
+        && let Some(answer) = blocked(r, &target.host)
+    {
         return answer;
     }
     let body = match send::look_at_body(r).await {

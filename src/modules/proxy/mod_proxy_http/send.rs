@@ -141,6 +141,17 @@ async fn spool(r: &mut Request, held: usize) -> Result<Framing, Answer> {
 pub struct Sent {
     /// The body that is still to go out once the backend says so.
     pub waiting: Option<Outgoing>,
+    /// The protocol that the client and the configuration agree to go on with, if the backend does.
+    pub upgrade: Option<BString>,
+}
+
+/// The protocol that the client asks for, where the worker lets it through.
+fn upgrade(r: &Request, call: &Call) -> Option<BString> {
+    let asked = r.headers_in.get("Upgrade").map(BString::from)?;
+    let web_socket = call.url.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"ws:"));
+    let own = call.worker.as_ref().and_then(|worker| worker.parameters.upgrade.clone());
+    let allowed = own.or_else(|| web_socket.then(|| "WebSocket".into()))?;
+    (allowed == "ANY" || asked.eq_ignore_ascii_case(&allowed)).then_some(asked)
 }
 
 /// Sends head and body.
@@ -152,6 +163,7 @@ pub async fn request(
     wire: &mut Wire,
 ) -> Result<Sent, Failure> {
     let old = flag(r, "force-proxy-request-1.0");
+    let upgrade = upgrade(r, call).filter(|_| !old);
     let mut out = Vec::with_capacity(1024);
     out.extend_from_slice(&r.method.name);
     out.push(b' ');
@@ -179,6 +191,8 @@ pub async fn request(
     }
     if old {
         out.extend_from_slice(b"\r\n");
+    } else if let Some(protocol) = &upgrade {
+        out.extend_from_slice(&[b"Connection: Upgrade\r\nUpgrade: ", protocol.as_slice(), b"\r\n\r\n"].concat());
     } else {
         out.extend_from_slice(if wire.backend.announced_reuse() {
             b"Connection: Keep-Alive\r\n\r\n"
@@ -188,10 +202,10 @@ pub async fn request(
     }
     if body.holds_back {
         wire.send(&out).await?;
-        return Ok(Sent { waiting: Some(body) });
+        return Ok(Sent { waiting: Some(body), upgrade });
     }
     send_body(r, body, out, wire).await?;
-    Ok(Sent { waiting: None })
+    Ok(Sent { waiting: None, upgrade })
 }
 
 /// Sends `out`, then the body.
