@@ -58,6 +58,7 @@ pub static REGISTRY: &[&Module] = &[
     &filters::mod_ext_filter::MODULE,
     &filters::mod_filter::MODULE,
     &filters::mod_include::MODULE,
+    &filters::mod_proxy_html::MODULE,
     &filters::mod_ratelimit::MODULE,
     &filters::mod_reqtimeout::MODULE,
     &filters::mod_request::MODULE,

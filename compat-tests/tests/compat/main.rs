@@ -59,6 +59,7 @@ mod mod_negotiation;
 mod mod_proxy;
 mod mod_proxy_connect;
 mod mod_proxy_fcgi;
+mod mod_proxy_html;
 mod mod_proxy_http;
 mod mod_proxy_scgi;
 mod mod_proxy_uwsgi;

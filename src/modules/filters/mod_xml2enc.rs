@@ -86,9 +86,13 @@ fn hooks(on: &mut Hooks) {
     on.output_filter(&FILTER);
 }
 
-/// The character set that the body behind the filter has. Noted with the request when its first octets are there.
+/// The character set that the body behind the filter has, and the one that it came in. Noted with the request when its
+/// first octets are there.
 #[derive(Clone, Default)]
-pub struct Detected(pub BString);
+pub struct Detected {
+    pub now: BString,
+    pub before: BString,
+}
 
 /// Character sets that a parser of libxml2 knows without help.
 fn is_native(aliases: Option<&Aliases>, name: &[u8]) -> bool {
@@ -158,8 +162,8 @@ fn wrap(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Status> 
         let text = format_args!("AH01431: Got charset {} from HTTP headers", raw(named));
         r.log(Level::Info, "xml2enc", text);
         if is_native(aliases(r), named) && r.dir::<EncodingDir>().start.is_empty() {
-            let charset = resolve(aliases(r), named).into();
-            r.extensions.put(Detected(charset));
+            let charset: BString = resolve(aliases(r), named).into();
+            r.extensions.put(Detected { now: charset.clone(), before: charset });
             return Ok(body);
         }
     }
@@ -280,7 +284,11 @@ impl Recoded {
                 }
             }
         };
-        r.extensions.put(Detected(detected));
+        let before = match &self.converter {
+            Some(_) => charset.unwrap_or(fallback),
+            None => detected.clone(),
+        };
+        r.extensions.put(Detected { now: detected, before });
         skip_to(r, &elements, &mut text);
         self.feed(r, &text);
     }
