@@ -100,13 +100,6 @@ fn arguments(shape: &Shape) -> &'static str {
 
 /// Directives of modules that are there in part.
 const LACKING: &[&str] = &[
-    "SSLCACertificateFile",
-    "SSLCACertificatePath",
-    "SSLCADNRequestFile",
-    "SSLCADNRequestPath",
-    "SSLCARevocationCheck",
-    "SSLCARevocationFile",
-    "SSLCARevocationPath",
     "SSLOCSPDefaultResponder",
     "SSLOCSPEnable",
     "SSLOCSPNoVerify",
@@ -143,8 +136,6 @@ const LACKING: &[&str] = &[
     "SSLStaplingReturnResponderErrors",
     "SSLStaplingStandardCacheTimeout",
     "SSLUseStapling",
-    "SSLVerifyClient",
-    "SSLVerifyDepth",
 ];
 
 #[test]

@@ -10,6 +10,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 
 /// How a client speaks TLS.
@@ -91,7 +92,7 @@ impl TlsClient {
             .with_protocol_versions(versions)
             .expect("a version")
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(provider)));
+            .with_custom_certificate_verifier(Arc::new(Anybody(provider.clone())));
         let mut config = match &self.certificate {
             None => builder.with_no_client_auth(),
             Some(name) => {
@@ -99,7 +100,10 @@ impl TlsClient {
                     .collect::<Result<_, _>>()
                     .expect("certificates");
                 let key = PrivateKeyDer::from_pem_slice(&files()[&format!("tls/{name}.key")]).expect("a key");
-                builder.with_client_auth_cert(chain, key).expect("a certificate and its key")
+                let key = provider.key_provider.load_private_key(key).expect("a key that signs");
+                // Old certificates too, which rustls's own check refuses.
+                let own = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+                builder.with_client_cert_resolver(Arc::new(own))
             }
         };
         config.alpn_protocols = self.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
@@ -227,6 +231,24 @@ cat below.crt >> deep.crt
 signed issued ca '/CN=www.example.test' leaf
 cat issued.crt ca.crt > bundle.crt
 cp issued.key bundle.key
+openssl req -newkey rsa:2048 -nodes -keyout oldstyle.key -out oldstyle.csr -subj '/CN=Old Style'
+openssl x509 -req -in oldstyle.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 3000 -out oldstyle.crt
+openssl req -newkey rsa:2048 -nodes -keyout expired.key -out expired.csr -subj '/CN=Expired'
+openssl x509 -req -in expired.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days -1 -out expired.crt
+printf '[server]\nextendedKeyUsage=serverAuth\n' > usage.cnf
+openssl req -newkey rsa:2048 -nodes -keyout wrong.key -out wrong.csr -subj '/CN=Wrong Usage'
+openssl x509 -req -in wrong.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 3000 -out wrong.crt -extfile usage.cnf -extensions server
+openssl req -newkey rsa:2048 -nodes -keyout gone.key -out gone.csr -subj '/CN=Revoked'
+openssl x509 -req -in gone.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 3000 -out gone.crt
+openssl req -x509 -newkey rsa:2048 -nodes -keyout self.key -out self.crt -days 3000 -subj '/CN=Self'
+openssl ecparam -name secp384r1 -genkey -noout -out ecclient.key
+openssl req -new -key ecclient.key -out ecclient.csr -subj '/CN=Curve'
+openssl x509 -req -in ecclient.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 3000 -out ecclient.crt
+touch index.txt
+printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=3000\ncrlnumber=crlnumber\n' > ca.cnf
+echo 01 > crlnumber
+openssl ca -config ca.cnf -cert ca.crt -keyfile ca.key -revoke gone.crt
+openssl ca -config ca.cnf -cert ca.crt -keyfile ca.key -gencrl -out ca.crl
 openssl rsa -in www.key -aes128 -passout pass:secret -traditional -out old-locked.key
 openssl pkcs8 -topk8 -in www.key -passout pass:secret -out locked.key
 openssl rsa -in www.key -des3 -passout pass:secret -out triple-locked.key

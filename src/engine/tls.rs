@@ -92,17 +92,25 @@ enum Task<'a> {
 trait Processes {
     type Data;
     fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
+    /// Whether records wait to be encoded.
+    fn wants_write(&self) -> bool;
 }
 impl Processes for UnbufferedServerConnection {
     type Data = ServerConnectionData;
     fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
         self.process_tls_records(incoming)
     }
+    fn wants_write(&self) -> bool {
+        CommonState::wants_write(self)
+    }
 }
 impl Processes for UnbufferedClientConnection {
     type Data = ClientConnectionData;
     fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
         self.process_tls_records(incoming)
+    }
+    fn wants_write(&self) -> bool {
+        CommonState::wants_write(self)
     }
 }
 
@@ -244,10 +252,13 @@ fn advance<S: Processes>(
         }
         incoming.consume(discard);
         if let Some(fault) = failed {
-            // The alert that tells the other side.
-            while let UnbufferedStatus { state: Ok(ConnectionState::EncodeTlsData(mut data)), .. } =
-                session.process(&mut [])
-            {
+            // The alert that tells the other side; nothing more of what came is looked at.
+            while session.wants_write() {
+                let UnbufferedStatus { state: Ok(ConnectionState::EncodeTlsData(mut data)), .. } =
+                    session.process(incoming.unread())
+                else {
+                    break;
+                };
                 let _ = grown(outgoing, 64, |room| data.encode(room).map_err(|_| None));
             }
             return Err(fault);

@@ -546,3 +546,151 @@ fn commands_of_openssl() {
             .check();
     }
 }
+
+/// Every kind of client, one after the other.
+fn clients(group: Group, paths: &[&str]) -> Group {
+    let all = ["", "client", "oldstyle", "expired", "wrong", "gone", "self", "stranger", "ecclient", "deep"];
+    let mut group = group;
+    for version in [12, 13] {
+        for name in all {
+            let client = client("www.example.test").version(version);
+            group = group.over(if name.is_empty() { client } else { client.certificate(name) });
+            for path in paths {
+                group = group.get(path);
+            }
+        }
+    }
+    group
+}
+
+const SHOWN: &str = "Header set X \"%{SSL_CLIENT_VERIFY}s %{SSL_CLIENT_S_DN}s %{SSL_CLIENT_I_DN_CN}s %{SSL_CLIENT_M_VERSION}s %{SSL_CLIENT_SAN_Email_0}s\"\n";
+
+#[test]
+fn certificates_of_clients() {
+    for lines in [
+        "SSLVerifyClient require\nSSLCACertificateFile tls/ca.crt\n",
+        "SSLVerifyClient optional\nSSLCACertificateFile tls/ca.crt\n",
+        "SSLVerifyClient optional_no_ca\nSSLCACertificateFile tls/ca.crt\n",
+        "SSLVerifyClient optional_no_ca\n",
+        "SSLVerifyClient require\n",
+        "SSLVerifyClient optional\nSSLCACertificateFile tls/ca.crt\nSSLVerifyDepth 2\n",
+        "SSLVerifyClient optional\nSSLCACertificateFile tls/ca.crt\nSSLVerifyDepth 0\n",
+        "SSLVerifyClient none\nSSLCACertificateFile tls/ca.crt\n",
+        "SSLVerifyClient optional\nSSLCACertificatePath cas\nSSLCADNRequestFile tls/strange.crt\n",
+    ] {
+        let name = format!("clients: {lines}");
+        clients(hosts(&name, &format!("{SHOWN}{lines}")).dir("cas"), &["/"]).check();
+    }
+}
+
+#[test]
+fn revoked_certificates() {
+    for lines in [
+        "SSLCARevocationCheck chain\nSSLCARevocationFile tls/ca.crl\n",
+        "SSLCARevocationCheck leaf\nSSLCARevocationFile tls/ca.crl\n",
+        "SSLCARevocationFile tls/ca.crl\n",
+        "SSLCARevocationCheck chain no_crl_for_cert_ok\nSSLCARevocationFile tls/ca.crl\n",
+    ] {
+        let all =
+            format!("{SHOWN}SSLVerifyClient optional\nSSLVerifyDepth 3\nSSLCACertificateFile tls/ca.crt\n{lines}");
+        clients(hosts(&format!("revoked: {lines}"), &all), &["/"]).check();
+    }
+    group("no lists")
+        .with_tls()
+        .conf(
+            "<VirtualHost *:@PORT@>\nSSLEngine on\nSSLCertificateFile tls/www.crt\nSSLCertificateKeyFile tls/www.key\n\
+             SSLVerifyClient require\nSSLCACertificateFile tls/ca.crt\nSSLCARevocationCheck chain\n</VirtualHost>\n",
+        )
+        .start_fails(&["-DFOREGROUND"]);
+}
+
+#[test]
+fn what_certificates_let_in() {
+    let lines = format!(
+        "{SHOWN}SSLVerifyClient optional\nSSLCACertificateFile tls/ca.crt\nLogLevel auth_basic:crit\n\
+         <Location /verified>\nRequire ssl-verify-client\n</Location>\n\
+         <Location /fake>\nSSLOptions +FakeBasicAuth\nAuthType Basic\nAuthName x\nAuthUserFile tls/users\nRequire valid-user\n</Location>\n\
+         <Location /user>\nSSLUserName SSL_CLIENT_S_DN_CN\nHeader set Y \"expr=%{{REMOTE_USER}}\"\n</Location>\n\
+         <Location /require>\nSSLRequire %{{SSL_CLIENT_S_DN_OU}} eq \"a\" and %{{SSL_CLIENT_S_DN_OU_1}} eq \"b\"\n</Location>\n"
+    );
+    let users = "/C=DE/O=Test/OU=a/OU=b/CN=Client One/emailAddress=one@example.test:xxj31ZMTZzkVA\n";
+    hosts("what certificates let in", &lines)
+        .file("tls/users", users)
+        .over(client("www.example.test").certificate("client"))
+        .get("/verified")
+        .get("/fake")
+        .get("/user")
+        .get("/require")
+        .over(client("www.example.test"))
+        .get("/verified")
+        .get("/fake")
+        .get_with("/fake", "Authorization: Basic L0M9REUvTz1UZXN0L09VPWEvT1U9Yi9DTj1DbGllbnQgT25lL2VtYWlsQWRkcmVzcz1vbmVAZXhhbXBsZS50ZXN0OnBhc3N3b3Jk")
+        .get("/user")
+        .get("/require")
+        .check();
+}
+
+#[test]
+fn policies_for_clients() {
+    for policy in ["secure", "authonly", "insecure"] {
+        hosts(&format!("policy {policy} and clients"), "")
+            .conf(&format!(
+                "SSLVHostSNIPolicy {policy}\n<VirtualHost *:@PORT@>\nServerName closed.example.test\nSSLEngine on\n\
+                 SSLCertificateFile tls/www.crt\nSSLCertificateKeyFile tls/www.key\nSSLVerifyClient require\n\
+                 SSLCACertificateFile tls/ca.crt\n</VirtualHost>\n"
+            ))
+            .over(client("www.example.test"))
+            .request(ask("closed.example.test"))
+            .over(client("closed.example.test").certificate("client"))
+            .request(ask("closed.example.test"))
+            .request(ask("www.example.test"))
+            .check();
+    }
+}
+
+#[test]
+fn certificates_in_the_environment() {
+    let script = "#!/bin/sh\necho Content-Type: text/plain\necho\nenv | grep -a '^SSL_CLIENT' | grep -v REMAIN | sort\nsleep 0.1\n";
+    hosts(
+        "clients in the environment",
+        "SSLVerifyClient optional\nSSLVerifyDepth 3\nSSLCACertificateFile tls/ca.crt\nSSLOptions +StdEnvVars +ExportCertData\n",
+    )
+    .and_modules("cgi")
+    .conf("<Directory @ROOT@/htdocs>\nOptions +ExecCGI\nSetHandler cgi-script\n</Directory>\n")
+    .file("htdocs/a", script)
+    .mode("htdocs/a", 0o755)
+    .over(client("www.example.test").certificate("client"))
+    .get("/a")
+    .over(client("www.example.test").certificate("deep"))
+    .get("/a")
+    .check();
+}
+
+#[test]
+fn syntax_of_clients() {
+    group("ssl clients").with_tls().syntax(&[
+        "SSLVerifyClient foo",
+        "SSLVerifyClient require",
+        "SSLVerifyClient OPTIONAL",
+        "SSLVerifyDepth x",
+        "SSLVerifyDepth -1",
+        "SSLVerifyDepth 3",
+        "SSLCACertificateFile none",
+        "SSLCACertificatePath none",
+        "SSLCACertificatePath tls/www.crt",
+        "SSLCACertificatePath tls",
+        "SSLCACertificateFile tls/ca.crt",
+        "<Location />\nSSLCACertificateFile tls/ca.crt\n</Location>",
+        "<Location />\nSSLCACertificatePath tls\n</Location>",
+        "<Location />\nSSLVerifyClient require\nSSLVerifyDepth 3\n</Location>",
+        "SSLCADNRequestFile none",
+        "SSLCADNRequestPath none",
+        "SSLCARevocationCheck foo",
+        "SSLCARevocationCheck chain foo",
+        "SSLCARevocationCheck chain no_crl_for_cert_ok",
+        "SSLCARevocationCheck NONE",
+        "SSLCARevocationFile none",
+        "SSLCARevocationPath none",
+        "<Location />\nRequire ssl-verify-client x\n</Location>",
+    ]);
+}

@@ -1,5 +1,7 @@
 //! From a fresh connection to one that is secured: who is asked for, the handshake, and what is known afterwards.
 
+use super::chain::{Fault, TOO_LONG};
+use super::clients::{self, Standing, Verifier};
 use super::hello::{self, First, Hello};
 use super::host::{self, Host};
 use super::settings::SslServer;
@@ -12,6 +14,7 @@ use crate::module::{Secured, Tls};
 use crate::request::{Connection, ReadLimit, Request};
 use crate::server;
 use bstr::{BStr, BString, ByteSlice};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::UnbufferedServerConnection;
 use rustls::{HandshakeKind, ProtocolVersion, SignatureScheme};
 use std::sync::Arc;
@@ -30,11 +33,22 @@ pub struct Facts {
     /// The client knows secure renegotiation (RFC 5746).
     pub renegotiates: bool,
     pub session: [u8; 32],
+    pub client: Option<Box<Client>>,
     keys: Arc<Keys>,
     schemes: Box<[SignatureScheme]>,
 }
 
+/// A client's certificates, its own first, and what they are worth.
+pub struct Client {
+    pub chain: Vec<Certificate>,
+    pub standing: Standing,
+}
+
 impl Facts {
+    /// What the client's certificate is, where it has one that is good.
+    pub fn verified(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.standing == Standing::Success)
+    }
     /// The certificate that the client was shown.
     pub fn certificate(&self) -> Option<&Certificate> {
         self.keys.shown(&self.schemes)
@@ -134,12 +148,18 @@ async fn accept(
         Ok(session) => Session::Server(Box::new(session)),
         Err(error) => return failed(server, &error),
     };
+    clients::refusal();
     let secured = stream.secured(session, &received);
     drop(received);
     match secured.handshake().await {
         Ok(()) => {}
         Err(HandshakeError::Closed | HandshakeError::Io(_)) => return closed(),
-        Err(HandshakeError::Tls(error)) => return failed(server, &error),
+        Err(HandshakeError::Tls(error)) => {
+            if let Some((fault, depth)) = clients::refusal() {
+                complain(connection, server, fault, depth);
+            }
+            return failed(server, &error);
+        }
     }
     let facts = secured.tls(|session| {
         let suite = session.negotiated_cipher_suite().map(|suite| suite.suite());
@@ -155,6 +175,7 @@ async fn accept(
             bits,
             renegotiates: hello.renegotiates,
             resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
+            client: host.verifier.as_deref().and_then(|verifier| client(session.peer_certificates()?, verifier)),
             session: super::tickets::random().unwrap_or_default(),
             keys: host.keys.clone(),
             schemes: hello.schemes.into(),
@@ -169,6 +190,25 @@ async fn accept(
         connection.extensions.lock().put(Arc::new(facts));
     }
     Secured::Done(secured)
+}
+
+/// Says why a client's certificate is refused.
+fn complain(connection: &Connection, server: &Server, fault: Fault, depth: usize) {
+    if fault == TOO_LONG {
+        let most = server.settings.of::<SslServer>().clients.most_depth();
+        let text = format_args!(
+            "AH02040: Certificate Verification: Certificate Chain too long (chain has {depth} certificates, but maximum allowed are only {most})"
+        );
+        return connection.log(Level::Error, "ssl", text);
+    }
+    let text = format_args!("AH02039: Certificate Verification: Error ({}): {}", fault.0, fault.1);
+    connection.log(Level::Error, "ssl", text);
+}
+
+fn client(sent: &[CertificateDer<'static>], verifier: &Verifier) -> Option<Box<Client>> {
+    let chain: Vec<_> = sent.iter().map(|der| Certificate::parse(der)).collect::<Option<_>>()?;
+    let standing = verifier.standing(&chain, UnixTime::now());
+    Some(Box::new(Client { chain, standing }))
 }
 
 /// The host of the connection's address whose name the client asks for.

@@ -2,6 +2,8 @@
 //! the user that a certificate stands for, and the environment.
 
 use super::accept::{Facts, SpokeHttp, facts};
+use super::chain::Trust;
+use super::clients::{Mode, Standing};
 use super::settings::{SniPolicy, SslDir, SslServer};
 use super::{ciphers, options, variables};
 use crate::config::{Cx, Server};
@@ -12,6 +14,7 @@ use crate::server;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bstr::{BStr, BString, ByteSlice};
+use rustls::pki_types::UnixTime;
 use std::any::Any;
 use std::sync::Arc;
 
@@ -94,8 +97,8 @@ impl SslServer {
             && self.ciphers == other.ciphers
             && self.ciphers13 == other.ciphers13
     }
-    fn same_authentication(&self, _: &SslServer) -> bool {
-        true
+    fn same_authentication(&self, other: &SslServer) -> bool {
+        self.clients == other.clients && self.groups.is_none() && other.groups.is_none()
     }
 }
 
@@ -128,6 +131,9 @@ pub(super) fn check(r: &mut Request) -> Answer {
             return Answer::Status(Status::FORBIDDEN);
         }
     }
+    if let Some(refusal) = certificate(r, dir, &facts) {
+        return refusal;
+    }
     if let Some(name) = &dir.user_name {
         match variables::value(r, name.as_bstr()) {
             Some(user) => r.user = Some(user),
@@ -154,6 +160,50 @@ pub(super) fn check(r: &mut Request) -> Answer {
     Answer::Declined
 }
 
+/// A section that asks more of clients than the handshake did. The handshake asked for a certificate on its behalf, for it
+/// cannot be asked for later.
+fn certificate(r: &mut Request, dir: &SslDir, facts: &Facts) -> Option<Answer> {
+    let host = facts.server.settings.of::<SslServer>();
+    let mode = dir.verify.or(r.server::<SslServer>().clients.mode).filter(|mode| *mode != Mode::None)?;
+    if mode == host.clients.mode() && dir.depth.is_none() {
+        return None;
+    }
+    let Some(client) = &facts.client else {
+        if mode != Mode::Require {
+            return None;
+        }
+        let text = match facts.protocol {
+            "TLSv1.3" => "AH10158: cannot perform post-handshake authentication",
+            _ => "AH02263: Re-negotiation handshake failed: Client certificate missing",
+        };
+        r.log(Level::Error, "ssl", format_args!("{text}"));
+        r.notes.set("error-notes", "Reason: Cannot perform Post-Handshake Authentication.<br />");
+        return Some(Answer::Status(Status::FORBIDDEN));
+    };
+    let verifier = host.bound.as_ref()?.verifier.as_ref()?;
+    let depth = dir.depth.unwrap_or(verifier.trust.depth);
+    let judged = match client.standing {
+        // The section has its own idea of how long a chain may be.
+        _ if depth != verifier.trust.depth => {
+            Trust { depth, ..verifier.trust.clone() }.judge(&client.chain, UnixTime::now()).map_err(|(fault, _)| fault)
+        }
+        Standing::Failed(fault, _) => Err(fault),
+        Standing::Success | Standing::Generous(_) => Ok(()),
+    };
+    match judged {
+        Ok(()) => None,
+        Err(fault) if mode == Mode::OptionalNoCa && fault.is_for_lack_of_authority() => None,
+        Err(fault) => {
+            let summary = client.chain.first().map(|first| first.summary()).unwrap_or_default();
+            let text = format_args!("AH02276: Certificate Verification: Error ({}): {} {summary}", fault.0, fault.1);
+            r.log(Level::Info, "ssl", text);
+            let text = "AH02262: Re-negotiation handshake failed: Client verification failed";
+            r.log(Level::Error, "ssl", format_args!("{text}"));
+            Some(Answer::Status(Status::FORBIDDEN))
+        }
+    }
+}
+
 /// check_user_id.
 pub(super) fn user(r: &mut Request) -> Answer {
     let options = r.dir::<SslDir>().options();
@@ -176,6 +226,16 @@ pub(super) fn user(r: &mut Request) -> Answer {
         let name = BString::from(name);
         r.log(Level::Error, "ssl", format_args!("AH02035: Encountered FakeBasicAuth spoof: {}", raw(&name)));
         return Answer::Status(Status::FORBIDDEN);
+    }
+    if options & options::FAKE_BASIC_AUTH != 0
+        && r.user.is_none()
+        && let Some(facts) = facts(r)
+        && let Some(client) = facts.client.as_ref().and_then(|client| client.chain.first())
+    {
+        let credentials = [&client.subject.one_line()[..], b":password"].concat();
+        let value = format!("Basic {}", STANDARD.encode(credentials));
+        r.log(Level::Info, "ssl", format_args!("AH02036: Faking HTTP Basic Auth header: \"Authorization: {value}\""));
+        r.headers_in.set("Authorization", value);
     }
     Answer::Declined
 }
@@ -213,6 +273,22 @@ impl AuthzProvider for RequireSsl {
     }
     fn check<'a>(&'a self, r: &'a mut Request, _: &'a BStr, _: &'a Arc<dyn Any + Send + Sync>) -> AuthzCheck<'a> {
         AuthzCheck::Now(if facts(r).is_some() { Authz::Granted } else { Authz::Denied })
+    }
+}
+
+/// `Require ssl-verify-client`.
+pub(super) struct RequireClient;
+
+impl AuthzProvider for RequireClient {
+    fn parse(&self, _: &mut Cx<'_>, arguments: &BStr) -> Result<Arc<dyn Any + Send + Sync>, String> {
+        match arguments.is_empty() {
+            true => Ok(Arc::new(())),
+            false => Err("'Require ssl-verify-client' does not take arguments".into()),
+        }
+    }
+    fn check<'a>(&'a self, r: &'a mut Request, _: &'a BStr, _: &'a Arc<dyn Any + Send + Sync>) -> AuthzCheck<'a> {
+        let verified = facts(r).is_some_and(|facts| facts.verified());
+        AuthzCheck::Now(if verified { Authz::Granted } else { Authz::Denied })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a server's settings come to: certificates and keys read, versions and ciphers chosen, one rustls configuration.
 
 use super::ciphers;
+use super::clients::Verifier;
 use super::phrase::Phrases;
 use super::sessions::{self, Store};
 use super::settings::{Protocols, SslServer};
@@ -23,6 +24,8 @@ pub struct Host {
     /// For clients whose protocols (ALPN) are none of ours: nothing is said of protocols then.
     pub config_without_alpn: Arc<ServerConfig>,
     pub keys: Arc<Keys>,
+    /// How certificates of clients are judged, where any are asked for.
+    pub verifier: Option<Arc<Verifier>>,
 }
 
 /// The certificates of a server, each with its key.
@@ -60,7 +63,7 @@ pub fn id(server: &Server) -> String {
 /// A failure that was logged.
 pub struct Failed;
 
-fn die(configuration: &Configuration, server: &Server) -> Failed {
+pub fn die(configuration: &Configuration, server: &Server) -> Failed {
     let own = server.error_log.as_ref().filter(|_| server.index != 0);
     match own {
         Some(file) => {
@@ -80,6 +83,7 @@ pub fn build(configuration: &Configuration, server: &Server, phrases: &mut Phras
     let id = id(server);
     server.log(Level::Info, "ssl", format_args!("AH01914: Configuring server {id} for SSL protocol"));
     let (versions, provider) = parameters(configuration, server)?;
+    let verifier = Verifier::of(configuration, server, &provider)?;
     let mut keys = Vec::new();
     for (index, file) in settings.certificates.iter().enumerate() {
         let key_file = settings.keys.get(index).unwrap_or(file);
@@ -97,7 +101,11 @@ pub fn build(configuration: &Configuration, server: &Server, phrases: &mut Phras
         die(configuration, server)
     };
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions).map_err(refused)?;
-    let mut config = builder.with_no_client_auth().with_cert_resolver(keys.clone());
+    let builder = match &verifier {
+        Some(verifier) => builder.with_client_cert_verifier(verifier.clone()),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(keys.clone());
     config.ignore_client_order = settings.honor_order == Some(true);
     let lifetime = settings.session_timeout.unwrap_or(sessions::TIMEOUT);
     let cache = configuration.main().settings.of::<SslServer>().cache.clone().and_then(|cache| cache.0);
@@ -110,7 +118,7 @@ pub fn build(configuration: &Configuration, server: &Server, phrases: &mut Phras
     }
     let config_without_alpn = Arc::new(config.clone());
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Host { config: Arc::new(config), config_without_alpn, keys })
+    Ok(Host { config: Arc::new(config), config_without_alpn, keys, verifier })
 }
 
 fn tickets(configuration: &Configuration, server: &Server, lifetime: u32) -> Result<Tickets, Failed> {

@@ -13,7 +13,9 @@
 
 mod accept;
 mod access;
+mod chain;
 mod ciphers;
+mod clients;
 mod der;
 mod hello;
 mod host;
@@ -133,6 +135,73 @@ const DIRECTIVES: &[Directive] = &[
     )
     .ignored(SEEDED),
     take1(
+        "SSLVerifyClient",
+        ANYWHERE,
+        AUTH_CONFIG,
+        clients::verify,
+        "SSL Client verify type ('none', 'optional', 'require', 'optional_no_ca')",
+    ),
+    take1(
+        "SSLVerifyDepth",
+        ANYWHERE,
+        AUTH_CONFIG,
+        clients::depth,
+        "SSL Client verify depth ('N' - number of intermediate certificates)",
+    ),
+    take1(
+        "SSLCACertificateFile",
+        ANYWHERE,
+        AUTH_CONFIG,
+        clients::file,
+        "SSL CA Certificate file ('/path/to/file' - PEM encoded)",
+    ),
+    take1(
+        "SSLCACertificatePath",
+        ANYWHERE,
+        AUTH_CONFIG,
+        clients::path,
+        "SSL CA Certificate path ('/path/to/dir' - contains PEM encoded files)",
+    ),
+    take1(
+        "SSLCADNRequestFile",
+        SERVER,
+        NO_OVERRIDE,
+        clients::file,
+        "SSL CA Distinguished Name file ('/path/to/file' - PEM encoded to derive acceptable CA names to request)",
+    )
+    .info(clients::NAMES),
+    take1(
+        "SSLCADNRequestPath",
+        SERVER,
+        NO_OVERRIDE,
+        clients::path,
+        "SSL CA Distinguished Name path ('/path/to/dir' - symlink hashes to PEM of acceptable CA names to request)",
+    )
+    .info(clients::NAMES),
+    take1(
+        "SSLCARevocationFile",
+        SERVER,
+        NO_OVERRIDE,
+        clients::file,
+        "SSL CA Certificate Revocation List (CRL) file ('/path/to/file' - PEM encoded)",
+    )
+    .info(clients::CRL),
+    take1(
+        "SSLCARevocationPath",
+        SERVER,
+        NO_OVERRIDE,
+        clients::path,
+        "SSL CA Certificate Revocation List (CRL) path ('/path/to/dir' - contains PEM encoded files)",
+    )
+    .info(clients::CRL),
+    raw_args(
+        "SSLCARevocationCheck",
+        SERVER,
+        NO_OVERRIDE,
+        clients::crl_check,
+        "SSL CA Certificate Revocation List (CRL) checking mode",
+    ),
+    take1(
         "SSLPassPhraseDialog",
         SERVER,
         NO_OVERRIDE,
@@ -238,6 +307,7 @@ fn hooks(on: &mut Hooks) {
     on.providers.offer::<dyn Tls>("tls", &Acceptor);
     on.providers.offer::<dyn TlsNames>("tls", &Names);
     on.providers.offer::<dyn AuthzProvider>("ssl", &access::RequireSsl);
+    on.providers.offer::<dyn AuthzProvider>("ssl-verify-client", &access::RequireClient);
     on.providers.offer::<dyn LogItem>("x", &VariableItem);
     on.providers.offer::<dyn LogItem>("c", &OldItem);
 }

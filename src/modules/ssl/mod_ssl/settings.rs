@@ -1,5 +1,6 @@
 //! Settings of servers and of directory-like sections, and the setters of their directives.
 
+use super::clients::{ClientSettings, Mode};
 use super::options;
 use crate::config::*;
 use crate::log::Level;
@@ -56,6 +57,7 @@ pub struct SslServer {
     pub honor_order: Option<bool>,
     pub strict_sni: Option<bool>,
     pub sni_policy: Option<SniPolicy>,
+    pub clients: ClientSettings,
     pub dialog: Option<super::phrase::Dialog>,
     pub cache: Option<super::sessions::SessionCache>,
     /// Seconds.
@@ -81,6 +83,7 @@ impl Settings for SslServer {
             honor_order: add.honor_order.or(base.honor_order),
             strict_sni: add.strict_sni.or(base.strict_sni),
             sni_policy: add.sni_policy.or(base.sni_policy),
+            clients: ClientSettings::merge(&base.clients, &add.clients),
             dialog: add.dialog.clone().or_else(|| base.dialog.clone()),
             cache: add.cache.clone().or_else(|| base.cache.clone()),
             session_timeout: add.session_timeout.or(base.session_timeout),
@@ -102,6 +105,8 @@ pub struct SslDir {
     pub requirements: Vec<Arc<Expression>>,
     pub user_name: Option<BString>,
     pub ciphers: Option<BString>,
+    pub verify: Option<Mode>,
+    pub depth: Option<usize>,
 }
 
 impl Settings for SslDir {
@@ -121,6 +126,8 @@ impl Settings for SslDir {
             options_add,
             options_remove,
             requirements: [&base.requirements[..], &add.requirements].concat(),
+            verify: add.verify.or(base.verify),
+            depth: add.depth.or(base.depth),
             user_name: add.user_name.clone().or_else(|| base.user_name.clone()),
             ciphers: add.ciphers.clone().or_else(|| base.ciphers.clone()),
         }

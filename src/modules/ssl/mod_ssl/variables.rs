@@ -1,6 +1,7 @@
 //! The values of `SSL_…` variables.
 
 use super::accept::{Facts, facts};
+use super::clients::Standing;
 use super::x509::{self, AltName, Attribute, Certificate, Name};
 use super::{options, settings::SslDir};
 use crate::config::{Variable, identity};
@@ -88,11 +89,29 @@ fn of_connection(r: &Request, name: &str) -> Option<BString> {
         "SESSION_ID" => facts.session.iter().map(|octet| format!("{octet:02x}")).collect::<String>().into(),
         "SESSION_RESUMED" => if facts.resumed { "Resumed" } else { "Initial" }.into(),
         "TLS_SNI" => facts.name.clone()?,
-        "CLIENT_VERIFY" => "NONE".into(),
+        "CLIENT_VERIFY" => match &facts.client {
+            None => "NONE".into(),
+            Some(client) => match client.standing {
+                Standing::Success => "SUCCESS".into(),
+                // Where TLS 1.3 was spoken, Apache forgets that it was generous.
+                Standing::Generous(_) if facts.protocol != "TLSv1.3" => "GENEROUS".into(),
+                Standing::Generous(fault) | Standing::Failed(fault, _) => format!("FAILED:{}", fault.1).into(),
+            },
+        },
+        "CLIENT_VERIFY_ERRSTR" => match facts.client.as_ref()?.standing {
+            Standing::Failed(fault, _) => fault.1.into(),
+            _ => return None,
+        },
         name => {
-            let rest = name.strip_prefix("SERVER_")?;
             let legacy = r.dir::<SslDir>().options() & options::LEGACY_DN_FORMAT != 0;
-            of_certificate(facts.certificate()?, rest, legacy)?
+            if let Some(rest) = name.strip_prefix("CLIENT_") {
+                let chain = &facts.client.as_ref()?.chain;
+                return match rest.strip_prefix("CERT_CHAIN_") {
+                    Some(digits) => Some(chain.get(digits.parse::<usize>().ok()?.checked_add(1)?)?.pem().into()),
+                    None => of_certificate(chain.first()?, rest, legacy),
+                };
+            }
+            of_certificate(facts.certificate()?, name.strip_prefix("SERVER_")?, legacy)?
         }
     })
 }
@@ -193,6 +212,11 @@ pub fn export(r: &mut Request, facts: &Facts) {
         export_name(&mut env, "SSL_SERVER_I_DN_", &certificate.issuer);
         export_alt_names(&mut env, "SSL_SERVER_SAN_", certificate, &["Email", "DNS", "OTHER_dnsSRV"]);
     }
+    if let Some(certificate) = facts.client.as_ref().and_then(|client| client.chain.first()) {
+        export_name(&mut env, "SSL_CLIENT_S_DN_", &certificate.subject);
+        export_name(&mut env, "SSL_CLIENT_I_DN_", &certificate.issuer);
+        export_alt_names(&mut env, "SSL_CLIENT_SAN_", certificate, &["Email", "DNS", "OTHER_msUPN"]);
+    }
     for name in STANDARD {
         if let Some(value) = value(r, BStr::new(name)) {
             env.set(*name, value);
@@ -202,7 +226,11 @@ pub fn export(r: &mut Request, facts: &Facts) {
 }
 
 /// ExportCertData.
-pub fn export_certificates(r: &mut Request, _: &Facts) {
+pub fn export_certificates(r: &mut Request, facts: &Facts) {
+    let above = facts.client.iter().flat_map(|client| client.chain.iter().skip(1)).enumerate();
+    for (index, certificate) in above {
+        r.env.set(format!("SSL_CLIENT_CERT_CHAIN_{index}"), certificate.pem());
+    }
     for name in ["SSL_SERVER_CERT", "SSL_CLIENT_CERT"] {
         let value = value(r, BStr::new(name)).unwrap_or_default();
         r.env.set(name, value);

@@ -1,5 +1,6 @@
 //! What a certificate says (RFC 5280), and how OpenSSL's tools would write it.
 
+use super::chain::Signed;
 use super::der::{self, Item};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -34,6 +35,9 @@ pub struct Certificate {
     pub signature: Vec<u8>,
     pub issuer: Name,
     pub subject: Name,
+    /// Both names as they stand there.
+    pub issuer_der: Vec<u8>,
+    pub subject_der: Vec<u8>,
     pub not_before: i64,
     pub not_after: i64,
     pub key_algorithm: Vec<u8>,
@@ -42,9 +46,13 @@ pub struct Certificate {
     /// BasicConstraints: whether it is an authority's, and the path length.
     pub constraints: Option<(bool, Option<u32>)>,
     pub alt_names: Vec<AltName>,
+    /// Extended key usages; none where it says nothing of them.
+    pub usages: Vec<Vec<u8>>,
+    pub signed: Signed,
 }
 
 const SAN: &[u8] = &[0x55, 0x1d, 0x11];
+const USAGES: &[u8] = &[0x55, 0x1d, 0x25];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 pub const MS_UPN: &[u8] = &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 0x14, 2, 3];
 pub const SRV_NAME: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 8, 7];
@@ -219,15 +227,18 @@ impl Certificate {
         out.serial = fields.pass(der::INTEGER)?.value.to_vec();
         out.signature = fields.pass(der::SEQUENCE)?.items().pass(der::OID)?.value.to_vec();
         let issuer = fields.pass(der::SEQUENCE)?;
+        out.issuer_der = issuer.whole.to_vec();
         out.issuer = Name::parse(&issuer)?;
         let mut validity = fields.pass(der::SEQUENCE)?.items();
         out.not_before = der::time(&validity.next()?)?;
         out.not_after = der::time(&validity.next()?)?;
         let subject = fields.pass(der::SEQUENCE)?;
+        out.subject_der = subject.whole.to_vec();
         out.subject = Name::parse(&subject)?;
         let key = fields.pass(der::SEQUENCE)?;
         out.spki = key.whole.to_vec();
         out.key_algorithm = key.items().pass(der::SEQUENCE)?.items().pass(der::OID)?.value.to_vec();
+        out.signed = Signed::parse(der)?;
         let extensions = fields.find(|field| field.tag == 0xa3);
         let extensions = extensions.and_then(|field| field.items().pass(der::SEQUENCE));
         for extension in extensions.into_iter().flat_map(|list| list.items()) {
@@ -237,6 +248,10 @@ impl Certificate {
             let value = parts.pass(der::OCTET_STRING)?.value;
             match oid.value {
                 SAN => out.alt_names = alt_names(value).unwrap_or_default(),
+                USAGES => {
+                    let list = der::single(value, der::SEQUENCE)?;
+                    out.usages = list.items().map(|usage| usage.value.to_vec()).collect();
+                }
                 BASIC_CONSTRAINTS => out.constraints = constraints(value),
                 _ => {}
             }
@@ -280,6 +295,16 @@ impl Certificate {
     /// Whether one of its names is `host`; `*` stands for one label.
     pub fn is_for(&self, host: &str) -> bool {
         self.host_names().iter().any(|name| name_covers(name, host))
+    }
+    pub fn is_self_issued(&self) -> bool {
+        self.issuer_der == self.subject_der
+    }
+    /// Whether it may issue others: it says so, or is a root from before anybody did.
+    pub fn is_authority(&self) -> bool {
+        match self.constraints {
+            Some((authority, _)) => authority,
+            None => self.version < 3 && self.is_self_issued(),
+        }
     }
     /// For log lines.
     pub fn summary(&self) -> String {
