@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod core;
 mod core_words;
+mod fixtures;
 mod fuzz;
 mod http1;
 mod http1_hosts;
