@@ -157,6 +157,10 @@ impl Source for Reader {
                 Ok(()) => read(&mut input, &mut framing, r, patience).await,
                 Err(fault) => Err(fault),
             };
+            if got.as_ref().is_err_and(|fault| [MALFORMED, CHUNK_SIZE].contains(&fault.message.as_ref())) {
+                // Nothing behind is understood; it came, though.
+                input.consume(input.unread().len());
+            }
             r.wire_in += input.take_count();
             let mut state = self.0.0.lock();
             state.input = Some(input);

@@ -217,11 +217,13 @@ async fn work(
     }
     loop {
         let mut r = pool::request(connection, configuration, server::defaults(connection.base));
-        // httpd looks for empty lines before a pipelined request, and its count (`%I`) has what it looked at twice.
-        r.wire_in += input.unread().len().min(2) as u64;
-        if connection.keepalives.load(Ordering::Relaxed) > 0 && !skip_blank_lines(&mut input) {
-            pool::keep_request(r);
-            return Next::Close { linger: false };
+        if connection.keepalives.load(Ordering::Relaxed) > 0 {
+            let Some(seen_twice) = skip_blank_lines(&mut input) else {
+                pool::keep_request(r);
+                return Next::Close { linger: false };
+            };
+            // Who keeps the time of requests looks once more for their first octet.
+            r.wire_in += seen_twice + u64::from(reading.any());
         }
         let read = read_head(&mut input, &mut r, &limits, &reading).await;
         r.wire_in += input.take_count();
@@ -289,9 +291,14 @@ async fn log(r: &mut Request, slot: &Slot, stream: &Stream) {
     if let Some((received, sent)) = stream.take_traffic() {
         (r.wire_in, r.wire_out) = (received, sent);
     }
-    if let Some(status) = r.failed_document {
-        (r.status, r.bytes_sent) = (status, 0);
+    // What the connection did is told of every request of a chain.
+    let facts = (r.wire_in, r.wire_out, r.keep_alive);
+    let mut earlier = r.prev.as_deref_mut();
+    while let Some(each) = earlier {
+        (each.wire_in, each.wire_out, each.keep_alive) = facts;
+        earlier = each.prev.as_deref_mut();
     }
+    server::attribute_answer(r);
     // What the scoreboard tells of a request is there since it was read, unless a host or module changed it.
     let told = std::ptr::eq(r.server, r.connection.base) && r.useragent_ip == r.connection.client_ip;
     slot.show(SlotState::Logging, (!told).then_some(&*r));
@@ -310,16 +317,25 @@ enum Head {
     Bad(Status),
 }
 
-/// Takes empty lines off the input between two requests. False: there are too many.
-fn skip_blank_lines(input: &mut Input) -> bool {
+/// Skips the empty lines before a pipelined request. How many octets httpd has looked at before it read them, which its
+/// count (`%I`) has twice; `None`: there are too many lines.
+fn skip_blank_lines(input: &mut Input) -> Option<u64> {
+    let mut seen_twice = 0;
     for _ in 0..head::BLANK_LINES {
         match input.unread() {
-            [b'\r', b'\n', ..] => input.consume(2),
-            [b'\n', ..] => input.consume(1),
-            _ => return true,
+            [b'\r', b'\n', ..] => {
+                input.consume(2);
+                seen_twice += 3;
+            }
+            [b'\n', ..] => {
+                input.consume(1);
+                seen_twice += 1;
+            }
+            [_, ..] => return Some(seen_twice + 1),
+            [] => return Some(seen_twice),
         }
     }
-    !input.unread().starts_with(b"\r\n")
+    (!input.unread().starts_with(b"\r\n")).then_some(seen_twice)
 }
 
 async fn read_head(input: &mut Input, r: &mut Request, limits: &Limits, reading: &ReadLimits) -> Head {
@@ -356,7 +372,10 @@ async fn read_head(input: &mut Input, r: &mut Request, limits: &Limits, reading:
                 input.clock.tell(&r.connection);
                 return if parser.in_fields() { Head::Bad(Status::REQUEST_TIME_OUT) } else { Head::Late };
             }
-            Ok(_) if parser.in_fields() => return Head::Bad(Status::BAD_REQUEST),
+            Ok(_) if parser.in_fields() => {
+                input.consume(input.unread().len());
+                return Head::Bad(Status::BAD_REQUEST);
+            }
             _ => return Head::None,
         }
     }

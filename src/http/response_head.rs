@@ -64,6 +64,9 @@ fn delimit(r: &mut Request, close: bool, late: bool) -> Delimiting {
             if says_keep {
                 announce(r, most, served);
             }
+        } else if most != 0 && served == most {
+            // The request beyond the last counts too, as `%k` shows.
+            r.connection.keepalives.store(served + 1, Ordering::Relaxed);
         }
     }
     if !keep {

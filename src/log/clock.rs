@@ -1,5 +1,6 @@
 //! The time in logs: stamps rendered once a second and kept by the thread, and `strftime` in the C locale.
 
+use crate::sys::strftime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use nix::time::{ClockId, clock_gettime};
@@ -185,20 +186,25 @@ pub fn append_common_stamp(out: &mut Vec<u8>, micros: i64) {
 
 /// Appends the time as `strftime(3)` does in the C locale. Unknown conversions are copied.
 pub fn append_strftime(out: &mut Vec<u8>, format: &[u8], at: &Civil) {
-    let mut rest = format.iter().copied();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            out.push(byte);
+    let mut rest = format;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if *byte != b'%' {
+            out.push(*byte);
             continue;
         }
-        let mut letter = rest.next();
-        // `%E` and `%O` ask for other numerals, which the C locale has not.
-        if matches!(letter, Some(b'E' | b'O')) {
-            letter = rest.next();
-        }
-        match letter {
-            None => out.push(b'%'),
-            Some(letter) => conversion(out, letter, at),
+        let plain = after.iter().position(|byte| !b"_-0^#EO123456789".contains(byte));
+        match (plain, after) {
+            (Some(0), [letter, after @ ..]) => {
+                conversion(out, *letter, at);
+                rest = after;
+            }
+            // Flags, widths and other numerals: rare, and full of surprises that the C library knows.
+            (at_letter, _) => {
+                let (given, after) = after.split_at(at_letter.map_or(after.len(), |letter| letter + 1));
+                strftime::append(out, &[b"%", given].concat(), at, &abbreviation(at.epoch));
+                rest = after;
+            }
         }
     }
 }
@@ -218,7 +224,6 @@ fn conversion(out: &mut Vec<u8>, letter: u8, at: &Civil) {
         b'R' => b"%H:%M",
         b'r' => b"%I:%M:%S %p",
         b'T' | b'X' => b"%H:%M:%S",
-        b'+' => b"%a %b %e %H:%M:%S %Z %Y",
         _ => b"",
     };
     if !compound.is_empty() {
@@ -291,7 +296,7 @@ mod tests {
         assert_eq!(formatted("%d/%b/%Y %T %I%p %P"), "01/Jan/2021 15:04:05 03PM pm");
         assert_eq!(formatted("%G-W%V %U %W %j %u %w %e|%k|%l"), "2020-W53 00 00 001 5 5  1|15| 3");
         assert_eq!(formatted("%c %x %s %C%y %z%%"), "Fri Jan  1 15:04:05 2021 01/01/21 1609513445 2021 +0000%");
-        assert_eq!(formatted("%EY %Q %"), "2021 %Q %");
+        assert_eq!(formatted("%EY %Q %-d|%_5p|%+ %"), "2021 %Q 1|   PM|%+ %");
     }
 
     #[test]

@@ -43,7 +43,9 @@ impl Logger {
             }
             false => {
                 let mut words = words(self.command.as_bstr()).into_iter();
-                let mut command = Command::new(OsStr::from_bytes(&words.next().unwrap_or_default()));
+                // execvp(3) without a name.
+                let program = words.next().ok_or(io::Error::from_raw_os_error(libc::EFAULT))?;
+                let mut command = Command::new(OsStr::from_bytes(&program));
                 command.args(words.map(|word| OsStr::from_bytes(&word).to_owned()));
                 command
             }

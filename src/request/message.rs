@@ -167,8 +167,8 @@ pub struct Request {
     /// Log id (`%L`), made by the first line in the error log.
     pub log_id: std::sync::OnceLock<crate::log::LogId>,
 
-    /// How this request itself ended where an earlier one of its chain answers in its place.
-    pub failed_document: Option<Status>,
+    /// How this request itself ended, and the media type it had, where an earlier one of its chain answers in its place.
+    pub failed_document: Option<(Status, Option<BString>)>,
     /// The handler answers at once, but lets the client finish its body first.
     pub drains_body: bool,
     /// The request that was internally redirected to this one.

@@ -21,3 +21,10 @@ pub struct ReadLimits {
     pub head: ReadLimit,
     pub body: ReadLimit,
 }
+
+impl ReadLimits {
+    /// Whether anything is bounded.
+    pub fn any(&self) -> bool {
+        *self != ReadLimits::default()
+    }
+}

@@ -16,7 +16,7 @@ pub fn core_hooks(on: &mut Hooks) {
     on.fixups(REALLY_FIRST, override_type);
     on.insert_filter(MIDDLE, insert_filters);
     on.later(Phase::map_to_storage, MIDDLE, methods::trace);
-    on.handler(MIDDLE, methods::options_server);
+    on.map_to_storage(MIDDLE, methods::options_server);
     on.later(Phase::handler, REALLY_LAST, discard_filtered);
     on.handler(REALLY_LAST, serve);
     on.access_checker(LAST, |_| Answer::Declined);

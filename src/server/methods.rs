@@ -60,7 +60,7 @@ pub fn options(r: &mut Request) -> Answer {
     Answer::Ok
 }
 
-/// Handler: OPTIONS for the server as a whole (`*`).
+/// map_to_storage: OPTIONS for the server as a whole (`*`).
 pub fn options_server(r: &mut Request) -> Answer {
     if r.method.is(MethodNumber::OPTIONS) && r.uri == "*" {
         r.body_out = Body::Empty;

@@ -56,13 +56,10 @@ pub async fn die(r: &mut Request, status: Status) {
         // An error while answering an error: report the first one, give up on anything clever. The request that failed
         // last stands in the log with its own status, and without the answer.
         if failing(r) {
-            r.failed_document = Some(status);
+            r.failed_document = Some((status, r.content_type.take()));
         }
         recursive = r.prev.as_ref().map(|prev| prev.status).filter(|_| r.status == Status::OK).or(Some(r.status));
-        let mut earliest: &Request = r;
-        while let Some(prev) = earliest.prev.as_deref().filter(|prev| prev.status != Status::OK) {
-            earliest = prev;
-        }
+        let earliest = first_failure(r);
         if earliest.status != Status::OK && !std::ptr::eq(earliest, r) {
             status = earliest.status;
             r.allowed = earliest.allowed;
@@ -118,6 +115,31 @@ fn failing(r: &Request) -> bool {
     r.prev.as_ref().is_some_and(|prev| prev.status != Status::OK)
 }
 
+/// The request that failed first, of those that led here.
+fn first_failure(r: &Request) -> &Request {
+    let mut earliest = r;
+    while let Some(prev) = earliest.prev.as_deref().filter(|prev| prev.status != Status::OK) {
+        earliest = prev;
+    }
+    earliest
+}
+
+/// An answer that was sent in place of a document that failed too is the first failure's: logs tell it there.
+pub(crate) fn attribute_answer(r: &mut Request) {
+    let Some((status, kind)) = r.failed_document.take() else { return };
+    r.status = status;
+    let sent_kind = std::mem::replace(&mut r.content_type, kind);
+    let sent = std::mem::take(&mut r.bytes_sent);
+    let fields = (std::mem::take(&mut r.headers_out), std::mem::take(&mut r.err_headers_out));
+    let mut earliest = r;
+    while earliest.prev.as_ref().is_some_and(|prev| prev.status != Status::OK) {
+        let Some(prev) = earliest.prev.as_deref_mut() else { return };
+        earliest = prev;
+    }
+    (earliest.bytes_sent, earliest.content_type) = (sent, sent_kind);
+    (earliest.headers_out, earliest.err_headers_out) = fields;
+}
+
 /// Answers by a document of this server, keeping the status.
 async fn by_document(r: &mut Request, target: &BStr) {
     let status = r.status;
@@ -126,7 +148,6 @@ async fn by_document(r: &mut Request, target: &BStr) {
     if let Some(notes) = r.notes.get("error-notes").map(BString::from) {
         r.env.set("ERROR_NOTES", notes);
     }
-    r.method = Method::parse(b"GET");
     r.body_out = Body::Empty;
     // What came with the request that failed is not for the document.
     r.body_in = Body::Empty;
@@ -135,6 +156,7 @@ async fn by_document(r: &mut Request, target: &BStr) {
     if let Err(limit) = redirect::begin(r, target) {
         return send(r, status, Some(limit));
     }
+    r.method = Method::parse(b"GET");
     let chains = super::chains();
     let answer = match Box::pin(phases::run_all(&chains.post_read_request, r)).await {
         Answer::Ok => Box::pin(process(r)).await,

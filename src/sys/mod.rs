@@ -15,4 +15,5 @@ pub mod shared;
 pub mod shared_lock;
 pub mod signal;
 pub mod socket;
+pub mod strftime;
 pub mod tcp;

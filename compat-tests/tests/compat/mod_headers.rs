@@ -280,3 +280,14 @@ fn names() {
         .get("/always")
         .check();
 }
+
+/// `OPTIONS *` is answered before sections, filters and rights have their say.
+#[test]
+fn options_of_the_server() {
+    group("OPTIONS *")
+        .and_modules("headers expires rewrite")
+        .conf("Header set X y\nHeader always set Z z\nExpiresActive On\nExpiresDefault A60\nSetOutputFilter DEFLATE\nRewriteEngine On\nRewriteRule x - [F]\n<LocationMatch \".*\">\nHeader set LM lm\nRequire all denied\n</LocationMatch>\n")
+        .request("OPTIONS * HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\nOPTIONS / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .request("GET * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .check();
+}

@@ -88,6 +88,8 @@ struct Definition {
     condition: Condition,
     file: BString,
     line: u32,
+    /// What its nickname stands for, the same in all servers that share the line.
+    named: OnceLock<Arc<Format>>,
     writer: OnceLock<Writer>,
 }
 
@@ -117,7 +119,7 @@ impl Settings for AccessLogs {
     fn merge(base: &Self, add: &Self) -> Self {
         let mut formats = base.formats.clone();
         for (name, format) in &add.formats {
-            formats.retain(|(other, _)| other != name);
+            formats.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
             formats.push((name.clone(), format.clone()));
         }
         AccessLogs {
@@ -132,6 +134,9 @@ impl Settings for AccessLogs {
 }
 
 fn custom_log(cx: &mut Cx<'_>, destination: Word<'_>, look: Word<'_>, clause: Option<Word<'_>>) -> Outcome {
+    if cx.directive.info == GLOBAL_LOG && cx.place != Place::Main {
+        return Err("GlobalLog cannot occur within <VirtualHost> section".into());
+    }
     let condition = match clause.map(|clause| clause.as_bytes()) {
         None => Condition::Always,
         Some(clause) => condition(cx, clause)?,
@@ -140,9 +145,6 @@ fn custom_log(cx: &mut Cx<'_>, destination: Word<'_>, look: Word<'_>, clause: Op
     let definition =
         Definition { look: Look::Text { text: look.into(), format }, condition, ..Definition::at(cx, destination) };
     if cx.directive.info == GLOBAL_LOG {
-        if cx.place != Place::Main {
-            return Err("GlobalLog cannot occur within <VirtualHost> section".into());
-        }
         cx.server::<AccessLogs>().global.push(Arc::new(definition));
     } else {
         cx.server::<AccessLogs>().own.push(Arc::new(definition));
@@ -161,7 +163,7 @@ fn condition(cx: &Cx<'_>, clause: &[u8]) -> Result<Condition, Complaint> {
         return Ok(Condition::Env { name: name.into(), set });
     }
     if starts("expr=") {
-        let text = clause.get(5..).unwrap_or_default();
+        let text = clause.get(5..).filter(|text| !text.is_empty()).ok_or("missing condition")?;
         // Reading a header for the log never adds to Vary.
         let expression = Expression::condition(text.as_bstr(), Rights::default().without_vary(), cx.providers)?;
         return Ok(Condition::Expression(Arc::new(expression)));
@@ -181,7 +183,7 @@ fn log_format(cx: &mut Cx<'_>, text: Word<'_>, name: Option<Word<'_>>) -> Outcom
     match name {
         None => logs.default = Some((text.into(), format)),
         Some(name) => {
-            logs.formats.retain(|(other, _)| *other != name);
+            logs.formats.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
             logs.formats.push((name.into(), format));
         }
     }
@@ -206,14 +208,23 @@ impl AccessLogs {
         self.own.iter().chain(&self.global)
     }
     fn format(&self, name: &BString) -> Option<Arc<Format>> {
-        self.formats.iter().find(|(known, _)| known == name).map(|(_, format)| format.clone())
+        self.formats.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, format)| format.clone())
     }
     fn bind(&self, definition: &Definition, common: &Arc<Format>) -> Arc<Format> {
-        let known = |text: &BString, format: &Arc<Format>| self.format(text).unwrap_or_else(|| format.clone());
         match (&definition.look, &self.default) {
-            (Look::Text { text, format }, _) => known(text, format),
-            (Look::Default, Some((text, format))) => known(text, format),
+            (Look::Text { format, .. }, _) => definition.named.get().unwrap_or(format).clone(),
+            (Look::Default, Some((text, format))) => self.format(text).unwrap_or_else(|| format.clone()),
             (Look::Default, None) => common.clone(),
+        }
+    }
+    /// Of the servers that share a line the first that knows its nickname decides.
+    fn name(&self) {
+        for definition in self.definitions() {
+            if let Look::Text { text, .. } = &definition.look
+                && let Some(format) = self.format(text)
+            {
+                definition.named.get_or_init(|| format);
+            }
         }
     }
 }
@@ -226,6 +237,7 @@ impl Definition {
             condition: Condition::Always,
             file: cx.file.into(),
             line: cx.line,
+            named: OnceLock::new(),
             writer: OnceLock::new(),
         }
     }
@@ -270,16 +282,11 @@ fn check(configuration: &Configuration) -> bool {
             if destination.starts_with(b"|") {
                 continue;
             }
-            let path = path_text(configuration, destination);
-            let whose = format_args!("log file '{}' defined at {}:{line}", raw(&path), raw(file));
+            let whose = format_args!("log file '{}' defined at {}:{line}", raw(destination), raw(file));
             sound &= server::check_directory(&configuration.process.server_root, destination, whose, "AH02297");
         }
     }
     sound
-}
-
-fn path_text(configuration: &Configuration, destination: &BString) -> Vec<u8> {
-    server::log_path(&configuration.process.server_root, destination).into_os_string().into_encoded_bytes()
 }
 
 /// Opens the logs of all servers and binds their formats.
@@ -287,6 +294,10 @@ fn open(configuration: &mut Configuration) -> Result<(), LogsNotOpened> {
     let root = configuration.process.server_root.clone();
     let buffered = configuration.servers.iter().find_map(|server| server.settings.of::<AccessLogs>().buffered);
     let common = Arc::new(Format::compile(COMMON.into(), &configuration.providers).unwrap_or_default());
+    let hosts = configuration.servers.iter().skip(1);
+    for server in hosts.chain(configuration.servers.first()) {
+        server.settings.of::<AccessLogs>().name();
+    }
     for server in &mut configuration.servers {
         let logs = server.settings.of::<AccessLogs>();
         let mut bound = Vec::new();
@@ -327,7 +338,11 @@ fn log_transaction(r: &mut Request) -> Answer {
 }
 
 impl Condition {
+    /// Looks at the request that the client sent, not at what it was redirected to.
     fn holds(&self, r: &mut Request) -> bool {
+        if let Some(prev) = r.prev.as_deref_mut() {
+            return self.holds(prev);
+        }
         match self {
             Condition::Always => true,
             Condition::Env { name, set } => r.env.contains(name) == *set,

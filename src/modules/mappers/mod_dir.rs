@@ -170,10 +170,12 @@ fn before_index(r: &mut Request) -> Option<Answer> {
     if checks && r.handler.as_ref().is_some_and(|handler| handler == "redirect-handler") {
         return Some(Answer::Declined);
     }
+    let slash = settings.slash.unwrap_or(true);
     if !r.uri.ends_with(b"/") {
+        r.handler.get_or_insert_with(|| "httpd/unix-directory".into());
         // A client that cannot follow a redirect of other methods says so by a variable (BrowserMatch).
         let careful = !r.method.is(MethodNumber::GET) && r.env.contains("redirect-carefully");
-        if !settings.slash.unwrap_or(true) || careful {
+        if !slash || careful {
             return Some(Answer::Declined);
         }
         let mut target = escape::uri(&r.uri);

@@ -124,14 +124,14 @@ const RAN_OFF: &str = "Ran off end of LogFormat parsing args to some directive";
 
 impl Format {
     /// Compiles a format; the error's text is Apache's.
-    pub(super) fn compile(text: &BStr, providers: &Providers) -> Result<Format, String> {
+    pub(super) fn compile(text: &BStr, providers: &Providers) -> Result<Format, BString> {
         match text.strip_prefix(b"json:") {
             Some(members) => Json::compile(members, providers).map(Format::Json),
             None => Format::pieces(text, providers).map(Format::Line),
         }
     }
 
-    pub(super) fn pieces(text: &[u8], providers: &Providers) -> Result<Vec<Piece>, String> {
+    pub(super) fn pieces(text: &[u8], providers: &Providers) -> Result<Vec<Piece>, BString> {
         let mut pieces: Vec<Piece> = Vec::new();
         let literal = |pieces: &mut Vec<Piece>, bytes: &[u8]| match pieces.last_mut() {
             Some(Piece::Literal(text)) => text.extend_from_slice(bytes),
@@ -208,7 +208,7 @@ fn original(last: &Request) -> &Request {
 
 impl Item {
     /// Reads what stands behind a percent sign.
-    fn compile<'t>(text: &'t [u8], providers: &Providers) -> Result<(Item, &'t [u8]), String> {
+    fn compile<'t>(text: &'t [u8], providers: &Providers) -> Result<(Item, &'t [u8]), BString> {
         let (mut rest, mut argument) = (text, BString::default());
         let (mut want_original, mut statuses) = (None, None::<Box<Statuses>>);
         loop {
@@ -229,8 +229,8 @@ impl Item {
                     rest = after.get(digits..).unwrap_or_default();
                 }
                 b'{' => {
-                    let (read, end) = braces(after)?;
-                    argument = read;
+                    let (read, end) = after.split_once_str("}").ok_or(RAN_OFF)?;
+                    argument = read.into();
                     rest = end;
                 }
                 _ => {
@@ -238,7 +238,7 @@ impl Item {
                         b'^' => rest.get(..2).map(|two| [b"^", two].concat()),
                         _ => Some(vec![byte]),
                     };
-                    let unknown = || format!("Unrecognized LogFormat directive %{}", BStr::new(&[byte]));
+                    let unknown = || BString::from([b"Unrecognized LogFormat directive %", &[byte][..]].concat());
                     let name = name.ok_or_else(unknown)?;
                     if byte == b'^' {
                         rest = rest.get(2..).unwrap_or_default();
@@ -264,30 +264,15 @@ impl Item {
     /// Appends the value; false, and nothing appended, where there is none.
     pub(super) fn append(&self, out: &mut Vec<u8>, last: &Request, end: i64) -> bool {
         let r = if self.original { original(last) } else { last };
-        let shown = |statuses: &Statuses| statuses.listed.contains(&r.status.0) != statuses.except;
+        let shown = |statuses: &Statuses| statuses.listed.contains(&last.status.0) != statuses.except;
         self.statuses.as_deref().is_none_or(shown) && self.what.append(out, r, end)
     }
-}
-
-/// The text up to a closing brace (`\}` and `\\` are escapes), and what follows.
-fn braces(text: &[u8]) -> Result<(BString, &[u8]), String> {
-    let (mut read, mut bytes) = (BString::default(), text.iter().copied().enumerate());
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
-            b'}' => return Ok((read, text.get(at + 1..).unwrap_or_default())),
-            b'\\' if matches!(text.get(at + 1), Some(b'}' | b'\\')) => {
-                read.extend(bytes.next().map(|(_, byte)| byte));
-            }
-            _ => read.push(byte),
-        }
-    }
-    Err(RAN_OFF.to_owned())
 }
 
 impl What {
     /// The item of a name, and whether it looks at the original request where nothing else is asked for.
     fn named(name: &[u8], argument: BString, providers: &Providers) -> Option<(What, bool)> {
-        let original = matches!(name, b"s" | b"U" | b"T" | b"D" | b"r");
+        let original = matches!(name, b"s" | b"U" | b"T" | b"D" | b"r" | b"R" | b"L");
         let field = |fields, argument| What::Field(fields, argument);
         let what = match name {
             b"a" if argument == "c" => What::Peer,
@@ -451,13 +436,19 @@ impl What {
             What::CanonicalName => escape_access(out, &server::server_name(r)),
             What::Connection => out.push(match () {
                 () if connection.aborted.load(Ordering::Relaxed) => b'X',
-                () if r.keep_alive == Some(true) => b'+',
+                () if r.keep_alive == Some(true) && another_may_follow(r) => b'+',
                 () => b'-',
             }),
             What::Other(item, argument) => return item.append(out, r, argument.as_bstr()),
         }
         true
     }
+}
+
+/// Whether MaxKeepAliveRequests allows of more.
+fn another_may_follow(r: &Request) -> bool {
+    let most = r.server.max_keep_alive_requests.unwrap_or(100);
+    most == 0 || most > r.connection.keepalives.load(Ordering::Relaxed)
 }
 
 impl Time {
@@ -523,11 +514,11 @@ fn response_field(out: &mut Vec<u8>, r: &Request, name: &BStr) -> bool {
 fn cookie(out: &mut Vec<u8>, headers: &Table, name: &BString) -> bool {
     for header in headers.all("Cookie") {
         for pair in header.split_str(";") {
+            let pair = pair.trim_start_with(|c| c == '=');
             let Some((key, value)) = pair.split_once_str("=") else { continue };
-            if key.trim().eq_ignore_ascii_case(name) {
-                let value = value.trim();
-                escape_access(out, value);
-                return !value.is_empty();
+            if !value.is_empty() && key.trim().eq_ignore_ascii_case(name) {
+                escape_access(out, value.trim());
+                return true;
             }
         }
     }
@@ -539,7 +530,7 @@ mod tests {
     use super::*;
     use crate::request::{Status, testing};
 
-    fn compile(text: &str) -> Result<Format, String> {
+    fn compile(text: &str) -> Result<Format, BString> {
         Format::compile(text.into(), &Providers::default())
     }
     fn line(text: &str, r: &Request) -> String {

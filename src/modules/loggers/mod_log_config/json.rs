@@ -22,13 +22,13 @@ struct Member {
 }
 
 impl Json {
-    pub(super) fn compile(text: &[u8], providers: &Providers) -> Result<Json, String> {
+    pub(super) fn compile(text: &[u8], providers: &Providers) -> Result<Json, BString> {
         let mut members: Vec<Member> = Vec::new();
         let mut rest = text.trim_ascii_start();
         while !rest.is_empty() {
             let Some((name, after)) = rest.split_once_str("=").filter(|(name, _)| !name.contains_str(" ")) else {
                 let word = rest.split(|byte| *byte == b' ').next().unwrap_or_default();
-                return Err(format!("JSON LogFormat: no format for the member {}", word.as_bstr()));
+                return Err(format!("JSON LogFormat: no format for the member {}", word.as_bstr()).into());
             };
             let (format, after) = match after.strip_prefix(b"'") {
                 Some(quoted) => quoted.split_once_str("'").ok_or("JSON LogFormat: a quote is not closed")?,
@@ -38,7 +38,7 @@ impl Json {
             append_string(&mut quoted, name);
             quoted.push(b':');
             if members.iter().any(|member| *member.name == *quoted) {
-                return Err(format!("JSON LogFormat: the member {} stands twice", name.as_bstr()));
+                return Err(format!("JSON LogFormat: the member {} stands twice", name.as_bstr()).into());
             }
             members.push(Member { name: quoted.into(), pieces: Format::pieces(format, providers)? });
             rest = after.trim_ascii_start();

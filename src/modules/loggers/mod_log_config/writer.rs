@@ -32,6 +32,8 @@ static SOME: AtomicBool = AtomicBool::new(false);
 thread_local! {
     // What is being written: never under the lock that others add lines under.
     static LEAVING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    // The logs whose turn it is, in the order of their first lines: they may share a file.
+    static TURN: RefCell<Vec<Writer>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Writer {
@@ -84,10 +86,12 @@ pub fn end_round() {
     if !SOME.swap(false, Ordering::AcqRel) {
         return;
     }
-    loop {
-        let Some(writer) = WAITING.lock().pop() else { return };
-        writer.flush();
-    }
+    TURN.with_borrow_mut(|turn| {
+        std::mem::swap(&mut *WAITING.lock(), turn);
+        for writer in turn.drain(..) {
+            writer.flush();
+        }
+    });
 }
 
 #[cfg(test)]
