@@ -31,16 +31,26 @@ macro_rules! fixtures {
 }
 
 fixtures! {
+    awstats "awstats",
+    cakephp "cakephp",
+    codeigniter "codeigniter",
+    dokuwiki "dokuwiki",
     drupal "drupal",
+    gitweb "gitweb",
     h5bp "h5bp",
     joomla "joomla",
     laravel "laravel",
     mediawiki "mediawiki",
+    munin "munin",
+    nagios "nagios",
     nextcloud "nextcloud",
+    phpmyadmin "phpmyadmin",
+    slim "slim",
     symfony "symfony",
     wordpress "wordpress",
     wordpress_hardened "wordpress-hardened",
     wordpress_multisite "wordpress-multisite",
+    yii "yii",
 }
 
 fn place() -> PathBuf {

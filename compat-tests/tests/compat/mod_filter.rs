@@ -36,6 +36,36 @@ fn chains() {
 }
 
 #[test]
+fn documents_of_errors() {
+    group("filter-errordocs")
+        .and_modules("cgi")
+        .conf(
+            "AddOutputFilterByType DEFLATE text/html text/plain\nScriptAlias /cgi/ @ROOT@/cgi/\nErrorDocument 404 /gone.html\n\
+             ErrorDocument 403 \"no\"\n<Location /no>\nRequire all denied\n</Location>\n\
+             <Location /all>\nSetEnv filter-errordocs 1\nErrorDocument 404 /all/gone.html\n</Location>\n\
+             SetEnvIf X-All y filter-errordocs\n\
+             <Location /set>\nSetOutputFilter DEFLATE\n</Location>\n",
+        )
+        .file("htdocs/gone.html", "gone ".repeat(50))
+        .file("htdocs/all/gone.html", "gone ".repeat(50))
+        .file("htdocs/a.txt", "text ".repeat(50))
+        .file("cgi/made", "#!/bin/sh\nprintf 'Status: 201 Made\\nContent-Type: text/plain\\n\\nbody'\nsleep 0.1\n")
+        .mode("cgi/made", 0o755)
+        .log_sizes_vary()
+        .get_with("/nope", "Accept-Encoding: gzip")
+        .get_with("/nope.txt", "Accept-Encoding: gzip\nX-All: y")
+        .get_with("/all/nope", "Accept-Encoding: gzip")
+        .get_with("/set/nope", "Accept-Encoding: gzip")
+        .get_with("/no/x", "Accept-Encoding: gzip")
+        .get_with("/no/x", "Accept-Encoding: gzip\nX-All: y")
+        .get_with("/cgi/made", "Accept-Encoding: gzip")
+        .get_with("/a.txt", "Accept-Encoding: gzip\nRange: bytes=0-3")
+        .get_with("/a.txt", "Accept-Encoding: gzip\nIf-Modified-Since: Tue, 02 Jan 2024 03:04:05 GMT")
+        .get_with("/a.txt", "Accept-Encoding: gzip\nIf-Match: \"x\"")
+        .check();
+}
+
+#[test]
 fn errors() {
     group("filter errors").syntax(&[
         "FilterDeclare",

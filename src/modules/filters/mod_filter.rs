@@ -1,6 +1,7 @@
 //! mod_filter: filters chosen by what the response turns out to be.
 //!
 //! A smart filter is a name with providers: the first whose condition holds, when the response starts, does the work.
+//! Responses of another status than 200 pass by, unless the variable `filter-errordocs` is set.
 //! Hook: `insert_filter`, middle. Differences: FilterTrace writes its lines once a response, since a body here is
 //! wrapped once. Manual: mod/mod_filter.html.
 
@@ -282,6 +283,9 @@ fn holds(provider: &Provider, r: &mut Request) -> Result<bool, String> {
 
 fn dispatch(r: &mut Request, body: Body, context: &FilterContext) -> Result<Body, Status> {
     let Some(smart) = context.as_ref().and_then(|context| context.downcast_ref::<Smart>()) else { return Ok(body) };
+    if r.status != Status::OK && r.env.get("filter-errordocs").is_none() {
+        return Ok(body);
+    }
     if smart.trace > 0 {
         let kind = r.content_type.clone().unwrap_or_default();
         let length = body.length().map_or(-1, |length| length as i64);
