@@ -567,7 +567,7 @@ mod tests {
         let mut last = testing::request();
         (last.uri, last.prev) = ("/y".into(), Some(Box::new(first)));
         assert_eq!(line("%s %>s %<s %U %>U %>m", &last), "403 200 403 /x.txt /y GET");
-        assert_eq!(line("%200,404m|%!200,404m|%200,!404m|%!403<m|%2000m|%,200m", &last), "GET|-|-|-|-|GET");
+        assert_eq!(line("%200,404m|%!200,404m|%200,!404m|%!403<m|%2000m|%,200m", &last), "GET|-|-|GET|-|GET");
     }
 
     #[test]
