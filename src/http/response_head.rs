@@ -21,11 +21,6 @@ pub fn keep_alive_timeout(server: &Server) -> std::time::Duration {
     server.keep_alive_timeout.unwrap_or(std::time::Duration::from_secs(5))
 }
 
-/// Whether a comma-separated list has that token, any case.
-pub fn has_token(list: Option<&BStr>, token: &[u8]) -> bool {
-    list.is_some_and(|list| list.split(|byte| *byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(token)))
-}
-
 /// Whether a Connection field has that token. Apache takes every separator of RFC 2616 for one between tokens, and the
 /// beginning of a token for the whole.
 pub fn has_option(field: Option<&BStr>, token: &[u8]) -> bool {
@@ -277,15 +272,15 @@ fn content_fields(r: &mut Request) {
     if let Some(coding) = &r.content_encoding {
         r.headers_out.set("Content-Encoding", coding);
     }
-    for language in &r.content_languages {
-        match r.headers_out.get("Content-Language") {
-            Some(others) if has_token(Some(others), language) => {}
-            Some(others) => {
-                let joined = [others.as_ref() as &[u8], b",", language].concat();
-                r.headers_out.set("Content-Language", joined);
-            }
-            None => r.headers_out.add("Content-Language", language),
-        }
+    if !r.content_languages.is_empty() {
+        // Those that a script named stand behind the others, if they are not among them.
+        let known = |name: &[u8]| r.content_languages.iter().any(|language| language.eq_ignore_ascii_case(name));
+        let named = r.headers_out.get("Content-Language").map(BString::from).unwrap_or_default();
+        let added = named.split(|byte| *byte == b',').map(|name| name.trim_ascii());
+        let added = added.filter(|name| !name.is_empty() && !known(name));
+        let all = r.content_languages.iter().map(|language| language.as_slice()).chain(added);
+        let list = bstr::join(",", all);
+        r.headers_out.set("Content-Language", list);
     }
 }
 

@@ -82,6 +82,19 @@ impl Civil {
     pub fn utc(micros: i64) -> Civil {
         Civil::compute(micros.div_euclid(1_000_000), TimeZone::UTC)
     }
+    fn broken_down(&self) -> strftime::BrokenDown {
+        strftime::BrokenDown {
+            year: self.year - 1900,
+            month: self.month - 1,
+            day: self.day,
+            hour: self.hour,
+            minute: self.minute,
+            second: self.second,
+            weekday: self.weekday,
+            yearday: self.yearday - 1,
+            offset: self.offset,
+        }
+    }
     fn compute(epoch: i64, zone: TimeZone) -> Civil {
         let zoned: Zoned = Timestamp::from_second(epoch).unwrap_or_default().to_zoned(zone);
         Civil {
@@ -202,7 +215,7 @@ pub fn append_strftime(out: &mut Vec<u8>, format: &[u8], at: &Civil) {
             // Flags, widths and other numerals: rare, and full of surprises that the C library knows.
             (at_letter, _) => {
                 let (given, after) = after.split_at(at_letter.map_or(after.len(), |letter| letter + 1));
-                strftime::append(out, &[b"%", given].concat(), at, &abbreviation(at.epoch));
+                strftime::append(out, &[b"%", given].concat(), &at.broken_down(), &abbreviation(at.epoch));
                 rest = after;
             }
         }

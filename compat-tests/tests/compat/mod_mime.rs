@@ -88,3 +88,106 @@ fn errors() {
         "RemoveOutputFilter .x",
     ]);
 }
+
+/// Add and Remove directives of one extension in every order, at every depth.
+#[test]
+fn orders_of_adding_and_removing() {
+    let kinds = [
+        ("AddType text/x", "RemoveType"),
+        ("AddEncoding foo", "RemoveEncoding"),
+        ("AddLanguage en", "RemoveLanguage"),
+        ("AddCharset u8", "RemoveCharset"),
+        ("AddHandler send-as-is", "RemoveHandler"),
+        ("AddOutputFilter X", "RemoveOutputFilter"),
+    ];
+    let (mut lines, mut names) = (String::new(), Vec::new());
+    for (number, (add, remove)) in kinds.iter().enumerate() {
+        for order in ["ar", "ra", "ara", "rar", "r"] {
+            names.push(format!("f.{order}{number}"));
+            for letter in order.chars() {
+                let what = if letter == 'a' { add } else { remove };
+                lines += &format!("{what} .{order}{number}\n");
+            }
+        }
+    }
+    let adds: String = lines.lines().filter(|line| line.starts_with("Add")).map(|line| format!("{line}\n")).collect();
+    let section = |path: &str, text: &str| format!("<Directory @ROOT@/htdocs{path}>\n{text}</Directory>\n");
+    let files = names.iter().flat_map(|name| ["", "d/", "d/s/"].map(|dir| format!("{dir}{name}")));
+    for (number, conf) in [
+        lines.clone(),
+        section("", &lines),
+        adds.clone() + &section("/d", &lines),
+        section("", &lines) + &section("/d", &adds) + &section("/d/s", "AddType a/b .unrelated\n"),
+        lines.clone() + "<VirtualHost *:@PORT@>\n" + &lines + "</VirtualHost>\n",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let mut group = group(&format!("adding and removing {number}"))
+            .and_modules("asis filter headers")
+            .conf(&format!("FileETag None\nFilterDeclare X\n{conf}"));
+        for file in files.clone() {
+            group = group.file(&format!("htdocs/{file}"), "X-Seen: 1\n\nhello\n").get(&format!("/{file}"));
+        }
+        group.check();
+    }
+}
+
+/// Parameters of media types: which are kept, in which order, and what is no media type.
+#[test]
+fn parameters_of_types() {
+    let types = [
+        "text/html; charset",
+        "text/html; charset=",
+        "text/html;charset=;x",
+        "text/html;",
+        "text/html; =x",
+        "text/html; a=b; c",
+        "text/html; b=c; charset=u; d=e",
+        "text/html; b=c; charset=u; d=e;charset=two",
+        "text",
+        "text/",
+        "/x",
+        "te xt/html",
+        "text / html; a = b",
+        "text/html x",
+        "text/html xy=z",
+        "text/html x =z",
+        "text/html; a=b c; d=e",
+        "text/html; a=b;; c=d",
+        "text/html; a=b;",
+        "text/html; a b=c",
+        "text/html; a;b=c",
+        "text/html; a=(x)",
+        "TEXT/HTML; A=B;CHARSET=X",
+        "text/html; a='b c'",
+        "text/html; a=\\\"b\\\"c",
+        "text/html; a=\\\"b",
+        "text/html; a=\\\"b c\\\" ; d=e",
+    ];
+    let mut group = group("parameters of types").conf("<Directory @ROOT@/htdocs>\nAllowOverride All\n</Directory>\n");
+    for (number, kind) in types.iter().enumerate() {
+        let lines = format!("AddType \"{kind}\" .a\nAddType image/png .c\nAddCharset koi8 .k\n");
+        group = group.file(&format!("htdocs/{number}/.htaccess"), lines);
+        for name in ["n.a", "n.a.k", "n.k.a", "n.a.c"] {
+            let file = format!("{number}/{name}");
+            group = group.file(&format!("htdocs/{file}"), "x\n").get(&format!("/{file}"));
+        }
+    }
+    group.check();
+}
+
+/// Languages are listed as often as they are named; an encoding is called as the client called it.
+#[test]
+fn languages_and_encodings_named_twice() {
+    let mut group = group("named twice").and_modules("negotiation").conf(
+        "AddLanguage - .l\nAddLanguage en .en\nAddLanguage EN .em\nAddEncoding x-gzip .gz\nAddEncoding gzip .gg\nAddEncoding x-x .x\n",
+    );
+    for name in ["n.l.l", "n.en.en", "n.en.em", "n.en.l.en", "n.gz", "n.gg", "n.gz.gz", "n.x", "n.gz.en"] {
+        group = group.file(&format!("htdocs/{name}"), "x\n");
+        for accepted in ["gzip", "x-gzip", "x-gzip, gzip;q=0", "GZIP", "br, x", ""] {
+            group = group.get_with(&format!("/{name}"), &format!("Accept-Encoding: {accepted}"));
+        }
+    }
+    group.check();
+}

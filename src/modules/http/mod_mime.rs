@@ -28,20 +28,23 @@ pub static MODULE: Module = Module {
 };
 
 macro_rules! adders {
-    ($($name:literal $field:ident $help:literal)*) => {
+    ($($name:literal $field:ident $removal:ident $help:literal)*) => {
         const ADDERS: &[Directive] = &[$(
             iterate2($name, ANYWHERE, FILE_INFO, |cx, value, extension| {
-                entry(cx, extension).$field = Mark::Set(value.to_ascii_lowercase().into());
+                entry(cx, extension).$field.set(value.to_ascii_lowercase().into(), Removal::$removal);
                 Ok(())
             }, $help),
         )*];
     };
 }
 macro_rules! removers {
-    ($($name:literal $field:ident)*) => {
+    ($($name:literal $field:ident $removal:ident)*) => {
         const REMOVERS: &[Directive] = &[$(
             iterate($name, ANYWHERE, FILE_INFO, |cx, extension| {
-                entry(cx, extension).$field = Mark::Removed(None);
+                // A removal that comes last takes effect where sections meet, which the main server never comes to.
+                if Removal::$removal == Removal::AtOnce || cx.place != Place::Main {
+                    entry(cx, extension).$field.remove(Removal::$removal);
+                }
                 Ok(())
             }, "one or more file extensions"),
         )*];
@@ -49,23 +52,23 @@ macro_rules! removers {
 }
 
 adders! {
-    "AddCharset" charset "a charset (e.g., iso-2022-jp), followed by one or more file extensions"
-    "AddEncoding" encoding "an encoding (e.g., gzip), followed by one or more file extensions"
-    "AddHandler" handler "a handler name followed by one or more file extensions"
-    "AddInputFilter" input_filters "input filter name (or ; delimited names) followed by one or more file extensions"
-    "AddLanguage" language "a language (e.g., fr), followed by one or more file extensions"
-    "AddOutputFilter" output_filters "output filter name (or ; delimited names) followed by one or more file extensions"
-    "AddType" kind "a mime type followed by one or more file extensions"
+    "AddCharset" charset AtOnce "a charset (e.g., iso-2022-jp), followed by one or more file extensions"
+    "AddEncoding" encoding Last "an encoding (e.g., gzip), followed by one or more file extensions"
+    "AddHandler" handler Last "a handler name followed by one or more file extensions"
+    "AddInputFilter" input_filters Last "input filter name (or ; delimited names) followed by one or more file extensions"
+    "AddLanguage" language Last "a language (e.g., fr), followed by one or more file extensions"
+    "AddOutputFilter" output_filters Last "output filter name (or ; delimited names) followed by one or more file extensions"
+    "AddType" kind AtOnce "a mime type followed by one or more file extensions"
 }
 
 removers! {
-    "RemoveCharset" charset
-    "RemoveEncoding" encoding
-    "RemoveHandler" handler
-    "RemoveInputFilter" input_filters
-    "RemoveLanguage" language
-    "RemoveOutputFilter" output_filters
-    "RemoveType" kind
+    "RemoveCharset" charset AtOnce
+    "RemoveEncoding" encoding Last
+    "RemoveHandler" handler Last
+    "RemoveInputFilter" input_filters Last
+    "RemoveLanguage" language Last
+    "RemoveOutputFilter" output_filters Last
+    "RemoveType" kind AtOnce
 }
 
 const OTHERS: &[Directive] = &[
@@ -108,6 +111,15 @@ const OTHERS: &[Directive] = &[
     ),
 ];
 
+/// When a Remove directive of a section does its work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Removal {
+    /// In the order of the lines.
+    AtOnce,
+    /// After every Add directive of the section.
+    Last,
+}
+
 /// A value for an extension, which a more specific place may take away again.
 #[derive(Clone, Debug, Default, PartialEq)]
 enum Mark {
@@ -119,22 +131,34 @@ enum Mark {
 }
 
 impl Mark {
-    fn over(&self, base: &Mark) -> Mark {
+    fn set(&mut self, value: BString, removal: Removal) {
         match self {
-            Mark::Unset => base.clone(),
-            Mark::Set(value) => Mark::Set(value.clone()),
-            Mark::Removed(_) => Mark::Removed(match base {
-                Mark::Set(value) => Some(value.clone()),
-                Mark::Removed(hidden) => hidden.clone(),
-                Mark::Unset => None,
-            }),
+            Mark::Removed(hidden) if removal == Removal::Last => *hidden = Some(value),
+            mark => *mark = Mark::Set(value),
         }
     }
-    /// As [`Mark::over`], but a removal holds for its own section alone: the next section with settings of this module
-    /// brings the hidden value back. So does Apache for all but types and filters.
+    fn remove(&mut self, removal: Removal) {
+        *self = match std::mem::take(self) {
+            Mark::Set(value) if removal == Removal::Last => Mark::Removed(Some(value)),
+            Mark::Removed(hidden) => Mark::Removed(hidden),
+            _ => Mark::Removed(None),
+        };
+    }
+    /// A removal holds on below; only a value of its own section comes back in the next one with settings of this
+    /// module.
+    fn over(&self, base: &Mark) -> Mark {
+        match (self, base) {
+            (Mark::Unset, Mark::Removed(Some(hidden))) => Mark::Set(hidden.clone()),
+            (Mark::Unset, _) => base.clone(),
+            _ => self.clone(),
+        }
+    }
+    /// As [`Mark::over`], but the value from above comes back too. So does Apache for all but types and filters.
     fn briefly_over(&self, base: &Mark) -> Mark {
         match (self, base) {
-            (Mark::Unset, Mark::Removed(hidden)) => hidden.clone().map_or(Mark::Unset, Mark::Set),
+            (Mark::Unset, Mark::Removed(None)) => Mark::Unset,
+            (Mark::Removed(None), Mark::Set(hidden)) => Mark::Removed(Some(hidden.clone())),
+            (Mark::Removed(None), Mark::Removed(hidden)) => Mark::Removed(hidden.clone()),
             _ => self.over(base),
         }
     }
@@ -480,7 +504,8 @@ mod tests {
         let removed = Mark::Removed(None).briefly_over(&Mark::Set("en".into()));
         assert_eq!(removed.value(), None);
         assert_eq!(Mark::Unset.briefly_over(&removed), Mark::Set("en".into()));
-        assert_eq!(Mark::Unset.over(&removed).value(), None);
+        let gone = Mark::Removed(None).over(&Mark::Set("en".into()));
+        assert_eq!(Mark::Unset.over(&gone).value(), None);
     }
 
     #[test]

@@ -126,7 +126,28 @@ fn force(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
 
 fn hooks(on: &mut Hooks) {
     on.later(Phase::type_checker, FIRST, multiviews);
+    on.fixups(MIDDLE, name_of_encoding);
     on.later(Phase::handler, MIDDLE, type_map);
+}
+
+/// `gzip` and `x-gzip` are one: the client is told the name that it used.
+fn name_of_encoding(r: &mut Request) -> Answer {
+    let Some(encoding) = r.content_encoding.as_ref().filter(|encoding| !encoding.is_empty()) else {
+        return Answer::Declined;
+    };
+    let plain = encoding.strip_prefix(b"x-").unwrap_or(encoding);
+    let accepted = accept::list(r.headers_in.get("Accept-Encoding").map(|field| field.as_bytes())).unwrap_or_default();
+    let mut names = accepted.into_iter().map(|item| item.name);
+    let mut named_x = None;
+    let exact = names.find(|name| {
+        if name.strip_prefix(b"x-").is_some_and(|name| name == plain) {
+            named_x = Some(name.clone());
+        }
+        name == plain
+    });
+    let Some(name) = exact.or(named_x) else { return Answer::Declined };
+    r.content_encoding = Some(name);
+    Answer::Ok
 }
 
 fn multiviews(r: &mut Request) -> BoxFuture<'_, Answer> {
