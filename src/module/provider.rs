@@ -162,6 +162,13 @@ pub trait Tls: Sync {
     fn variable(&self, r: &Request, name: &BStr) -> Option<BString>;
 }
 
+/// Offered under a protocol's name (`h2`) by a module that speaks it on connections whose handshake chose it (ALPN,
+/// RFC 7301); `Connection::protocol` has the choice.
+pub trait SecuredProtocol: Sync {
+    /// Whether it may be chosen on a connection whose handshake is for `server`, and whose client and server have it.
+    fn proposes(&self, server: &Server, connection: &Connection) -> bool;
+}
+
 /// Offered as `exec`: what the element `exec` of mod_include runs.
 pub trait ExecElement: Sync {
     /// Whose complaints are logged.

@@ -50,6 +50,8 @@ pub struct Connection {
     pub hosts: Option<usize>,
     /// `https` for a TLS connection, else `http`.
     pub scheme: &'static str,
+    /// What the handshake chose to be spoken (ALPN); none: HTTP/1.1.
+    pub protocol: OnceLock<&'static str>,
     /// Requests served before the current one.
     pub keepalives: AtomicU32,
     /// The peer is gone or framing is lost.
@@ -82,6 +84,7 @@ impl Connection {
             base,
             hosts: None,
             scheme: "http",
+            protocol: OnceLock::new(),
             keepalives: AtomicU32::new(0),
             aborted: AtomicBool::new(false),
             overdue: AtomicBool::new(false),

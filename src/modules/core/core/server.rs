@@ -41,16 +41,14 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         merge_slashes,
         "Controls whether consecutive slashes in the URI path are merged",
     ),
-    iterate("Protocols", SERVER, NO_OVERRIDE, protocols, "Controls which protocols are allowed")
-        .ignored("HTTP/1.1 is the only protocol of this build"),
+    iterate("Protocols", SERVER, NO_OVERRIDE, protocols, "Controls which protocols are allowed"),
     take1(
         "ProtocolsHonorOrder",
         SERVER,
         NO_OVERRIDE,
         honor_order,
         "'off' (default) or 'on' to respect given order of protocols, by default the client specified order determines selection",
-    )
-    .ignored("HTTP/1.1 is the only protocol of this build"),
+    ),
     iterate(
         "HttpProtocolOptions",
         SERVER,

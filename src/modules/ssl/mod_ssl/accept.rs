@@ -141,9 +141,10 @@ async fn accept(
     };
     let server = asked_for(connection, configuration, &hello).unwrap_or(base);
     let Some(host) = bound(server) else { return closed() };
-    // Protocols that are none of ours are passed over.
-    let ours = hello.protocols.iter().any(|protocol| protocol == b"http/1.1");
-    let config = if ours { &host.config } else { &host.config_without_alpn };
+    let (protocol, config) = host.choose(server, connection, &configuration.providers, &hello.protocols);
+    if let Some(protocol) = protocol {
+        let _ = connection.protocol.set(protocol);
+    }
     let session = match UnbufferedServerConnection::new(config.clone()) {
         Ok(session) => Session::Server(Box::new(session)),
         Err(error) => return failed(server, &error),

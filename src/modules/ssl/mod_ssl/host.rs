@@ -7,8 +7,10 @@ use super::sessions::{self, Store};
 use super::settings::{Protocols, SslServer};
 use super::tickets::Tickets;
 use super::x509::{self, Certificate};
-use crate::config::{Configuration, Server};
+use crate::config::{Configuration, CoreServer, Providers, Server};
 use crate::log::Level;
+use crate::module::SecuredProtocol;
+use crate::request::Connection;
 use bstr::{BStr, BString, ByteSlice};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
@@ -18,14 +20,49 @@ use rustls::sign::CertifiedKey;
 use rustls::{SignatureScheme, SupportedProtocolVersion};
 use std::sync::Arc;
 
+/// What is spoken where nothing else is agreed on.
+const HTTP1: &str = "http/1.1";
+
 /// A server that speaks TLS.
 pub struct Host {
-    pub config: Arc<ServerConfig>,
     /// For clients whose protocols (ALPN) are none of ours: nothing is said of protocols then.
-    pub config_without_alpn: Arc<ServerConfig>,
+    config: Arc<ServerConfig>,
+    /// One for each protocol that may be chosen.
+    speaking: Vec<(&'static str, Arc<ServerConfig>)>,
     pub keys: Arc<Keys>,
     /// How certificates of clients are judged, where any are asked for.
     pub verifier: Option<Arc<Verifier>>,
+}
+
+impl Host {
+    /// What the connection speaks, and the configuration for it: of what the client offers and Protocols allows the first
+    /// in the order of Protocols, or of the client; HTTP/1.1 is always allowed.
+    pub fn choose(
+        &self,
+        server: &Server,
+        connection: &Connection,
+        providers: &Providers,
+        offers: &[Vec<u8>],
+    ) -> (Option<&'static str>, &Arc<ServerConfig>) {
+        let core = server.settings.of::<CoreServer>();
+        let allowed = core.protocols.as_deref().map(Vec::as_slice).unwrap_or_default();
+        let offered = |name: &&str| offers.iter().any(|offer| offer == name.as_bytes());
+        let may = |name: &[u8]| {
+            let (name, _) = self.speaking.iter().find(|(known, _)| known.as_bytes() == name)?;
+            let proposed = *name == HTTP1
+                || providers
+                    .find::<dyn SecuredProtocol>(name.as_bytes())
+                    .is_some_and(|protocol| protocol.proposes(server, connection));
+            (allowed.iter().any(|one| one == name.as_bytes()) && proposed).then_some(*name)
+        };
+        let chosen = match core.protocols_honor_order {
+            Some(false) => offers.iter().find_map(|offer| may(offer)),
+            _ => allowed.iter().filter_map(|name| may(name)).find(offered),
+        };
+        let chosen = chosen.or(Some(HTTP1).filter(offered));
+        let config = self.speaking.iter().find(|(name, _)| Some(*name) == chosen).map(|(_, config)| config);
+        (chosen, config.unwrap_or(&self.config))
+    }
 }
 
 /// The certificates of a server, each with its key.
@@ -116,9 +153,14 @@ pub fn build(configuration: &Configuration, server: &Server, phrases: &mut Phras
     if settings.tickets != Some(false) {
         config.ticketer = Arc::new(tickets(configuration, server, lifetime)?);
     }
-    let config_without_alpn = Arc::new(config.clone());
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Host { config: Arc::new(config), config_without_alpn, keys, verifier })
+    let speaking = |name: &'static str| {
+        let mut config = config.clone();
+        config.alpn_protocols = vec![name.as_bytes().to_vec()];
+        (name, Arc::new(config))
+    };
+    let others = configuration.providers.names::<dyn SecuredProtocol>();
+    let speaking = others.chain([HTTP1]).map(speaking).collect();
+    Ok(Host { config: Arc::new(config), speaking, keys, verifier })
 }
 
 fn tickets(configuration: &Configuration, server: &Server, lifetime: u32) -> Result<Tickets, Failed> {
