@@ -28,6 +28,8 @@ pub enum Step {
     Echo,
     /// Closes the connection.
     Close,
+    /// Breaks it off.
+    Reset,
     /// Says nothing more, and keeps the connection open until the other side ends it.
     Hang,
 }
@@ -47,9 +49,22 @@ pub struct Backend {
     pub port: u16,
 }
 
-trait Wire: Read + Write + Send {}
-impl Wire for TcpStream {}
+trait Wire: Read + Write + Send {
+    /// Closing is to break the connection off.
+    fn breaks(&self) {}
+}
+impl Wire for TcpStream {
+    fn breaks(&self) {
+        breaks(self);
+    }
+}
 impl Wire for UnixStream {}
+
+/// Closing `stream` is to break it off.
+pub fn breaks(stream: &TcpStream) {
+    let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+    let _ = nix::sys::socket::setsockopt(stream, nix::sys::socket::sockopt::Linger, &linger);
+}
 
 type Scripts = Arc<HashMap<String, Vec<Step>>>;
 
@@ -156,6 +171,10 @@ fn play(wire: &mut impl Wire, input: &mut Vec<u8>, head: &str, steps: &[Step]) -
                 return false;
             }
             Step::Close => return false,
+            Step::Reset => {
+                wire.breaks();
+                return false;
+            }
             Step::Hang => {
                 let _ = wire.read_to_end(&mut Vec::new());
                 return false;

@@ -1,6 +1,6 @@
 //! Backends that speak FastCGI, SCGI, uwsgi and AJP: each shows the variables it got, in their order, or says what a script has it say.
 
-use crate::backend::{Backend, Step};
+use crate::backend::{Backend, Step, breaks};
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -150,6 +150,10 @@ fn play(protocol: Protocol, wire: &mut TcpStream, steps: &[Step]) -> Option<()> 
             Step::Drip(bytes) => bytes.iter().try_for_each(|byte| say(protocol, wire, &[*byte]))?,
             Step::Apart => thread::sleep(Duration::from_millis(60)),
             Step::Close | Step::Echo => return None,
+            Step::Reset => {
+                breaks(wire);
+                return None;
+            }
             Step::Hang => {
                 let _ = wire.read_to_end(&mut Vec::new());
                 return None;

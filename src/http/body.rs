@@ -16,6 +16,10 @@ use std::time::Duration;
 /// LimitRequestBody where not set: 1 GiB.
 const DEFAULT_LIMIT: u64 = 1 << 30;
 /// Messages of the faults that end a body in its chunks: the answer to them is made while the body is read.
+/// Numbers of the portable runtime for log lines of whoever was to use a body.
+const FILTER_ERROR: i32 = -102;
+const INCOMPLETE: i32 = 70_008;
+const TIMED_OUT: i32 = 70_007;
 const MALFORMED: &str = "malformed chunk";
 const CHUNK_SIZE: &str = "chunk too large";
 const TOO_LARGE: &str = "the body is too large";
@@ -175,7 +179,7 @@ impl Source for Reader {
                             state.read
                         );
                         r.log(Level::Info, "http", text);
-                        Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, TOO_LARGE))
+                        Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, TOO_LARGE).errno(FILTER_ERROR))
                     } else {
                         Ok(Some(Piece::Bytes(bytes)))
                     }
@@ -216,7 +220,7 @@ async fn begin(
             "AH01588: Requested content-length of {length} is larger than the configured limit of {limit}"
         );
         r.log(Level::Info, "http", text);
-        return Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, TOO_LARGE));
+        return Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, TOO_LARGE).errno(FILTER_ERROR));
     }
     // Nobody waits to send nothing: the wish stays, and ends the connection.
     if matches!(framing, Framing::Length(0)) {
@@ -273,11 +277,11 @@ async fn read(
                     chunked::Step::Malformed => {
                         let text = format_args!("AH01590: Error reading/parsing chunk  ");
                         r.log_errno(Level::Info, "http", libc::EINVAL, text);
-                        return Err(Fault::client(Status::BAD_REQUEST, MALFORMED));
+                        return Err(Fault::client(Status::BAD_REQUEST, MALFORMED).errno(FILTER_ERROR));
                     }
                     chunked::Step::TooLarge => {
                         r.log(Level::Info, "http", format_args!("AH01590: Error reading/parsing chunk (overflow) "));
-                        return Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, CHUNK_SIZE));
+                        return Err(Fault::client(Status::REQUEST_ENTITY_TOO_LARGE, CHUNK_SIZE).errno(FILTER_ERROR));
                     }
                 }
             }
@@ -295,13 +299,16 @@ fn take(input: &mut Input, r: &Request, most: usize) -> Bytes {
 
 async fn more(input: &mut Input, r: &mut Request, patience: Duration) -> Result<(), Fault> {
     match input.fill(patience).await {
-        Ok(0) => Err(Fault::client(Status::BAD_REQUEST, "the body ends early")),
+        Ok(0) => Err(Fault::client(Status::BAD_REQUEST, "the body ends early").errno(INCOMPLETE)),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
             input.clock.tell(&r.connection);
-            Err(Fault::client(Status::REQUEST_TIME_OUT, "the body is late"))
+            Err(Fault::client(Status::REQUEST_TIME_OUT, "the body is late").errno(TIMED_OUT))
         }
-        Err(_) => Err(Fault::client(Status::BAD_REQUEST, "the connection broke")),
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(0);
+            Err(Fault::client(Status::BAD_REQUEST, "the connection broke").errno(errno))
+        }
     }
 }
 

@@ -157,14 +157,20 @@ pub fn check(r: &mut Request) -> bool {
     let tables = [&r.headers_out, &r.err_headers_out];
     let fit_name = |name: &[u8]| !name.is_empty() && name.iter().all(|byte| super::head::is_token(*byte));
     let odd = tables.iter().any(|table| table.iter().any(|(name, _)| !fit_name(name)));
-    if !odd && !tables.iter().any(|table| table.may_hold_controls()) {
+    let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+    let odd_type = r.content_type.as_ref().is_some_and(|kind| kind.iter().any(control));
+    if !odd && !odd_type && !tables.iter().any(|table| table.may_hold_controls()) {
         return true;
     }
-    let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
     let unfit = |(name, value): &(&BStr, &BStr)| !fit_name(name) || value.iter().any(control);
     let mut bad: Vec<(BString, BString)> = Vec::new();
     for table in tables {
         bad.extend(table.iter().filter(unfit).map(|(name, value)| (name.into(), value.into())));
+    }
+    if let Some(kind) = r.content_type.take_if(|_| odd_type)
+        && !bad.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"Content-Type"))
+    {
+        bad.push(("Content-Type".into(), kind));
     }
     if let Some((name, value)) = bad.first() {
         let (shown, value) = (raw(name), raw(value));
@@ -232,9 +238,11 @@ fn relayed_stamp(r: &Request, out: &mut Vec<u8>) {
 }
 
 fn status(r: &Request, out: &mut Vec<u8>) {
-    let mut number = itoa::Buffer::new();
-    let code = number.format(r.status.0);
-    let chosen = r.status_line.as_ref().filter(|line| line.starts_with(code.as_bytes()));
+    let decimal = |sum: u16, digit: &u8| sum * 10 + u16::from(digit.wrapping_sub(b'0'));
+    let number = |line: &[u8]| line.first_chunk().map(|digits: &[u8; 3]| digits.iter().fold(0u16, decimal));
+    // What a backend or script made up must not end the line.
+    let fit = |line: &&BString| !line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
+    let chosen = r.status_line.as_ref().filter(|line| number(line) == Some(r.status.0)).filter(fit);
     match (chosen, r.status.line()) {
         (Some(line), _) if line.len() > 3 => out.extend_from_slice(line),
         (_, Some(line)) => out.extend_from_slice(line.as_bytes()),

@@ -8,6 +8,7 @@ use crate::config::{CoreServer, identity};
 use crate::log::Level;
 use crate::request::{MethodNumber, Request, Status, Table};
 use bstr::{BStr, BString, ByteSlice};
+use std::borrow::Cow;
 
 /// Where programs are looked for when the server itself has no PATH.
 const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/ucb:/usr/bsd:/usr/local/bin";
@@ -171,6 +172,18 @@ pub struct ScriptHead {
     lines: usize,
 }
 
+/// Longest line in the head of a script's answer.
+pub const LONGEST_LINE: usize = 8190;
+
+/// A line of a script's head as it is read: returns count for nothing, wherever they stand, and a NUL ends it.
+pub fn script_line(line: &[u8]) -> Cow<'_, [u8]> {
+    let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
+    match line.strip_suffix(b"\r").unwrap_or(line) {
+        line if !line.contains(&b'\r') => Cow::Borrowed(line),
+        line => Cow::Owned(line.iter().copied().filter(|byte| *byte != b'\r').collect()),
+    }
+}
+
 impl ScriptHead {
     /// Lines so far.
     pub fn lines(&self) -> usize {
@@ -191,7 +204,13 @@ impl ScriptHead {
         let name = line.get(..colon).unwrap_or_default().as_bstr();
         let value = line.get(colon + 1..).unwrap_or_default().trim_ascii_start().as_bstr();
         match name.to_ascii_lowercase().as_slice() {
-            b"content-type" => r.set_content_type(value.trim_ascii_end()),
+            b"content-type" => {
+                // What stands behind the type may have capitals that count.
+                let mut kind = value.trim_ascii_end().to_vec();
+                let end = kind.find_byte(b';').unwrap_or(kind.len());
+                kind.iter_mut().take(end).for_each(|byte| byte.make_ascii_lowercase());
+                r.set_content_type(kind);
+            }
             b"status" => self.set_status(r, value, script, module),
             b"location" | b"content-length" | b"content-range" | b"etag" => r.headers_out.set(name, value),
             // How the answer is cut is the server's business alone.

@@ -95,6 +95,7 @@ mod mod_vhost_alias;
 mod mod_watchdog;
 mod mod_xml2enc;
 mod process;
+mod proxy_faults;
 mod stock;
 mod support;
 mod trees;

@@ -142,19 +142,23 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
             Answer::Status(Status::SERVICE_UNAVAILABLE)
         });
     }
-    let mut source: Box<dyn Octets> = Box::new(Plain::new(wire, "proxy_scgi"));
+    let mut source: Box<dyn Octets> = Box::new(Plain::new(wire));
     let first = match mod_proxy::scan(r, &mut *source, "proxy_scgi", false).await {
         Scanned::Head(first) => first,
         Scanned::Condition(status, _) => return Answer::Status(status),
         failure => {
             let mut status = Status::INTERNAL_SERVER_ERROR;
-            if let Scanned::Broken(error) = failure
-                && error.kind() == std::io::ErrorKind::TimedOut
-            {
+            if let Scanned::Broken(error, whole) = failure {
                 let name = r.filename.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-                let text = format_args!("Script timed out before returning headers: {}", raw(name));
-                r.log(Level::Error, "proxy_scgi", text);
-                status = Status::GATEWAY_TIME_OUT;
+                let what = match (error.kind(), whole) {
+                    (std::io::ErrorKind::TimedOut, _) => {
+                        status = Status::GATEWAY_TIME_OUT;
+                        "Script timed out before returning headers"
+                    }
+                    (_, 0) => "End of script output before headers",
+                    _ => "Premature end of script headers",
+                };
+                r.log(Level::Error, "proxy_scgi", format_args!("{what}: {}", raw(name)));
             }
             let text = format_args!("AH00860: error reading response headers from {host}:{port}");
             r.log(Level::Error, "proxy_scgi", text);

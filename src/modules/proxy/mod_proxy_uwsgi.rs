@@ -4,7 +4,7 @@
 //!
 //! Differences: a request in flight holds no thread. Manual: mod/mod_proxy_uwsgi.html.
 
-use super::mod_proxy::{self, Call, Line, Plain, ProxyDir, ProxyScheme, Wire, patience};
+use super::mod_proxy::{self, Call, Line, Octets, Plain, ProxyDir, ProxyScheme, Wire, patience};
 use crate::config::*;
 use crate::engine::BoxFuture;
 use crate::log::Level;
@@ -12,6 +12,8 @@ use crate::module::{Answer, Hooks, Linked, Module};
 use crate::request::{Body, Request, Status};
 use crate::server::{cgi, escape};
 use bstr::{BStr, BString, ByteSlice};
+use bytes::Bytes;
+use std::io;
 
 pub static MODULE: Module = Module {
     name: "mod_proxy_uwsgi.c",
@@ -32,9 +34,9 @@ struct Uwsgi;
 /// Fields that are for one connection.
 const HOP_BY_HOP: [&str; 7] =
     ["Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Transfer-Encoding", "Upgrade"];
-/// Longest line of a response's head, and lines at most.
+/// Longest line of a response's head, and octets of it at most.
 const LONGEST_LINE: usize = 8192;
-const MOST_LINES: usize = 1000;
+const LARGEST_HEAD: usize = 1 << 20;
 
 fn ours(url: &[u8]) -> bool {
     url.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"uwsgi:"))
@@ -130,7 +132,7 @@ async fn variables(r: &mut Request) -> Option<Vec<u8>> {
 async fn response(r: &mut Request, mut wire: Wire) -> Answer {
     const FAILED: Answer = Answer::Status(Status::BAD_GATEWAY);
     let line = match wire.line(LONGEST_LINE).await {
-        Ok(Line::Whole(line)) => line,
+        Ok(Line::Whole(line)) if !line.contains(&0) => line,
         // Who says nothing at all is at fault in another way.
         _ => return Answer::Status(Status::INTERNAL_SERVER_ERROR),
     };
@@ -143,16 +145,47 @@ async fn response(r: &mut Request, mut wire: Wire) -> Answer {
     };
     let Some(code) = digits(at).and_then(|code| code.to_str().ok()?.parse().ok()) else { return FAILED };
     r.status = Status(code);
-    r.status_line = line.get(at..).map(BString::from);
-    for _ in 0..MOST_LINES {
-        let line = match wire.line(LONGEST_LINE).await {
-            Ok(Line::Whole(line)) if line.is_empty() => break,
-            Ok(Line::Whole(line)) => line,
-            _ => return FAILED,
-        };
-        let Some((name, value)) = line.split_once_str(":") else { return FAILED };
-        r.headers_out.add(name, value.trim_ascii());
+    let mut text = BString::from(line.get(at..).unwrap_or_default());
+    if text.len() == 3 {
+        text.push(b' ');
     }
+    r.status_line = Some(text);
+    let mut held = 0;
+    while let Some(line) = field_line(&mut wire).await {
+        if line.is_empty() {
+            return answer(r, wire);
+        }
+        held += line.len();
+        let Some((name, value)) = line.split_once_str(":") else { return FAILED };
+        let value = value.trim_ascii();
+        let unfit = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+        if held > LARGEST_HEAD || !name.iter().all(|byte| is_token(*byte)) || value.iter().any(unfit) {
+            return FAILED;
+        }
+        r.headers_out.add(name, value);
+    }
+    FAILED
+}
+
+/// The next line of a head, with those that go on with it; None where there is none.
+async fn field_line(wire: &mut Wire) -> Option<Vec<u8>> {
+    let Ok(Line::Whole(mut line)) = wire.line(LONGEST_LINE).await else { return None };
+    while !line.is_empty() && wire.continues().await.ok()? {
+        let Ok(Line::Whole(more)) = wire.line(LONGEST_LINE).await else { return None };
+        line.extend_from_slice(&more);
+        if line.len() > LONGEST_LINE {
+            return None;
+        }
+    }
+    Some(line)
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// The head is read: what becomes of it, and of what follows.
+fn answer(r: &mut Request, wire: Wire) -> Answer {
     if let Some(kind) = r.headers_out.get("Content-Type").map(BString::from) {
         r.set_content_type(kind);
     }
@@ -167,7 +200,21 @@ async fn response(r: &mut Request, mut wire: Wire) -> Answer {
     }
     r.body_out = match r.header_only {
         true => Body::Empty,
-        false => mod_proxy::script_body(Box::new(Plain::new(wire, "proxy_uwsgi")), Vec::new()),
+        false => mod_proxy::script_body(Box::new(Quiet(Plain::new(wire))), Vec::new()),
     };
     Answer::Ok
+}
+
+/// Nothing is said of bodies that break off.
+struct Quiet(Plain);
+
+impl Octets for Quiet {
+    fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, io::Result<Option<Bytes>>> {
+        self.0.next(r)
+    }
+    fn release(self: Box<Self>) {}
+    fn measurable(&self) -> bool {
+        true
+    }
+    fn broken(&self, _: &Request, _: &io::Error) {}
 }

@@ -245,7 +245,7 @@ async fn run(r: &mut Request, kind: &'static Kind) -> Answer {
             }
             Err(_) => return Answer::Status(Status::INTERNAL_SERVER_ERROR),
         };
-        match head.line(r, &line, name.as_bstr(), kind.module) {
+        match head.line(r, &cgi::script_line(&line), name.as_bstr(), kind.module) {
             HeadLine::More => {}
             HeadLine::Malformed => {
                 malformed(r, kind, &name, &line);

@@ -69,8 +69,10 @@ pub fn fixup(r: &mut Request) -> Answer {
 
 fn canonical(r: &mut Request) -> Answer {
     let mut url = BString::from(r.filename.get(6..).unwrap_or_default());
-    // A socket's path is none of the URL; it stands beside it.
-    if let Ok((Some(socket), target)) = worker::split_socket(&url) {
+    // A socket's path is none of the URL; it stands beside it. Clients name no sockets.
+    if !r.forward_proxy
+        && let Ok((Some(socket), target)) = worker::split_socket(&url)
+    {
         r.notes.set("uds_path", socket);
         r.filename = [b"proxy:", target.as_slice()].concat().into();
         url = target;

@@ -26,11 +26,11 @@ mod url;
 mod wire;
 mod worker;
 
-pub use ahead::{Ahead, needs_length, read_ahead, send_with_body};
+pub use ahead::{Ahead, needs_length, read_ahead, send_with_body, unread};
 pub use call::{Call, ProxyScheme, backend, blocked, blocks, reach, target_of};
 pub use fields::{hop_by_hop, prepare, via_value};
 pub use pool::{Backend, addresses, patience};
-pub use script::{Octets, Plain, Scanned, body as script_body, scan};
+pub use script::{Octets, Plain, Scanned, body as script_body, errno, scan};
 pub use settings::{BadHeader, ProxyDir, ProxyServer, Via};
 pub use translate::{proxy_error, proxy_error_errno, reversed, reversed_cookie};
 pub use tunnel::{say, tunnel};

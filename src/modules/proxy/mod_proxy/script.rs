@@ -4,7 +4,7 @@ use super::wire::Wire;
 use crate::engine::BoxFuture;
 use crate::log::{Level, raw};
 use crate::request::{Body, Fault, Piece, Request, Source, Status};
-use crate::server::cgi::{HeadLine, ScriptHead};
+use crate::server::cgi::{self, HeadLine, ScriptHead};
 use bstr::{BString, ByteSlice};
 use bytes::Bytes;
 use std::future::poll_fn;
@@ -28,7 +28,14 @@ pub trait Octets: Send {
         false
     }
     /// Tells of what broke in the middle of a body.
-    fn broken(&self, r: &Request, error: &io::Error);
+    fn broken(&self, r: &Request, error: &io::Error) {
+        r.log_errno(
+            Level::Error,
+            "core",
+            errno(error),
+            format_args!("AH00574: ap_content_length_filter: apr_bucket_read() failed"),
+        );
+    }
 }
 
 /// How the head of an answer ended.
@@ -41,7 +48,8 @@ pub enum Scanned {
     Headless(Vec<u8>),
     /// A line of it is no field; said in the log.
     Malformed,
-    Broken(io::Error),
+    /// Reading failed, behind so many octets of whole lines.
+    Broken(io::Error, usize),
 }
 
 /// Where a head ends that is there whole: at the first empty line.
@@ -62,12 +70,20 @@ fn head_end(bytes: &[u8]) -> Option<usize> {
 pub async fn scan(r: &mut Request, source: &mut dyn Octets, module: &'static str, lenient: bool) -> Scanned {
     let mut read: Vec<u8> = Vec::new();
     let end = loop {
-        let empty_first = read.starts_with(b"\n") || read.starts_with(b"\r\n");
-        if let Some(end) = if empty_first { Some(0) } else { head_end(&read) } {
+        let empty_first = match read.as_slice() {
+            [b'\n', ..] => Some(1),
+            [b'\r', b'\n', ..] => Some(2),
+            _ => None,
+        };
+        if let Some(end) = empty_first.or_else(|| head_end(&read)) {
             break end;
         }
+        let last = read.len() - read.rfind_byte(b'\n').map_or(0, |at| at + 1);
+        if last > cgi::LONGEST_LINE && !(lenient && last == read.len()) {
+            break read.len();
+        }
         if read.len() > LARGEST_HEAD {
-            return Scanned::Broken(io::Error::from_raw_os_error(libc::ENOSPC));
+            return Scanned::Broken(io::Error::from_raw_os_error(libc::ENOSPC), read.len());
         }
         match source.next(r).await {
             Ok(Some(bytes)) => read.extend_from_slice(&bytes),
@@ -78,20 +94,23 @@ pub async fn scan(r: &mut Request, source: &mut dyn Octets, module: &'static str
                 read.truncate(lines);
                 break lines;
             }
-            Err(error) => return Scanned::Broken(error),
+            Err(error) => return Scanned::Broken(error, read.rfind_byte(b'\n').map_or(0, |at| at + 1)),
         }
     };
     let name: BString = r.filename.rsplit(|byte| *byte == b'/').next().unwrap_or_default().into();
     let rest = read.get(end..).unwrap_or_default().to_vec();
     let mut head = ScriptHead::default();
     let whole = read.get(..end).unwrap_or(b"\n");
-    let ended = lenient || end == 0 && !read.is_empty() || whole.ends_with(b"\n\n") || whole.ends_with(b"\n\r\n");
+    let ended = lenient || matches!(whole, b"\n" | b"\r\n") || whole.ends_with(b"\n\n") || whole.ends_with(b"\n\r\n");
     for line in whole.split(|byte| *byte == b'\n') {
         if line.is_empty() && !ended {
             break;
         }
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match head.line(r, line, name.as_bstr(), module) {
+        if line.len() > cgi::LONGEST_LINE {
+            r.log(Level::Error, module, format_args!("Premature end of script headers: {}", raw(&name)));
+            return Scanned::Malformed;
+        }
+        match head.line(r, &cgi::script_line(line), name.as_bstr(), module) {
             HeadLine::More => {}
             HeadLine::End(None) => break,
             HeadLine::End(Some(status)) => return Scanned::Condition(status, rest),
@@ -117,16 +136,23 @@ pub async fn scan(r: &mut Request, source: &mut dyn Octets, module: &'static str
     Scanned::Head(rest)
 }
 
+/// An error's number for the log, as APR has it.
+pub fn errno(error: &io::Error) -> i32 {
+    match error.kind() {
+        io::ErrorKind::TimedOut => 70_007,
+        io::ErrorKind::UnexpectedEof => 70_014,
+        _ => error.raw_os_error().unwrap_or(0),
+    }
+}
+
 /// What a backend says on a connection until it ends it.
 pub struct Plain {
     wire: Wire,
-    module: &'static str,
 }
 
 impl Plain {
-    /// `module`: whose log lines.
-    pub fn new(wire: Wire, module: &'static str) -> Plain {
-        Plain { wire, module }
+    pub fn new(wire: Wire) -> Plain {
+        Plain { wire }
     }
 }
 
@@ -142,9 +168,6 @@ impl Octets for Plain {
     fn release(self: Box<Self>) {}
     fn measurable(&self) -> bool {
         true
-    }
-    fn broken(&self, r: &Request, error: &io::Error) {
-        r.log_errno(Level::Error, self.module, error, format_args!("error reading response"));
     }
 }
 

@@ -22,16 +22,23 @@ pub fn detect(r: &mut Request) -> Answer {
     }
     let tunnel = r.method.is(MethodNumber::CONNECT) && r.hostname.is_some() && r.host_port.is_some();
     let scheme = scheme_of(&r.unparsed_uri).map(|scheme| scheme.to_ascii_lowercase());
+    // A URL without an authority is for nobody here, whatever else it is.
+    let names_nobody = r.unparsed_uri.split_once_str(":").is_some_and(|(scheme, rest)| {
+        is_scheme(scheme) && !rest.starts_with(b"//") && !r.method.is(MethodNumber::CONNECT)
+    });
     let elsewhere = match &scheme {
         Some(scheme) => {
             let host = r.hostname.clone().unwrap_or_default();
             let port = r.host_port.unwrap_or_else(|| super::worker::default_port(scheme));
-            let own = !host.is_empty()
-                && scheme.as_slice() == server::scheme(r).as_bytes()
-                && vhost::is_own_host(r, &host, port);
+            // No name is the name of the main server.
+            let named = match host.is_empty() {
+                true => r.server.addresses.is_empty(),
+                false => vhost::is_own_host(r, &host, port),
+            };
+            let own = scheme.as_slice() == server::scheme(r).as_bytes() && named;
             r.absolute_uri && !own
         }
-        None => false,
+        None => names_nobody,
     };
     if !elsewhere && !tunnel {
         return Answer::Declined;
@@ -46,8 +53,11 @@ pub fn detect(r: &mut Request) -> Answer {
 
 fn scheme_of(target: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = target.split_once_str(":")?;
-    let letters = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
-    (rest.starts_with(b"//") && scheme.iter().all(letters)).then_some(scheme)
+    (rest.starts_with(b"//") && is_scheme(scheme)).then_some(scheme)
+}
+
+fn is_scheme(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
 }
 
 /// `mapping=encoded`: paths compared before they are decoded.

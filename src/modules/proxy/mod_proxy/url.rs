@@ -80,7 +80,9 @@ pub fn canonical(r: &mut Request, scheme: &BStr, rest: &[u8], module: &'static s
     let place = match place(rest, scheme) {
         Ok(place) => place,
         Err(why) => {
-            r.log(Level::Error, module, format_args!("AH{}: error parsing URL {}: {why}", tags[0], rest.as_bstr()));
+            let begins = if rest.starts_with(b"//") { String::new() } else { format!("{scheme}:") };
+            let text = format_args!("AH{}: error parsing URL {begins}{}: {why}", tags[0], rest.as_bstr());
+            r.log(Level::Error, module, text);
             return Answer::Status(Status::BAD_REQUEST);
         }
     };

@@ -75,13 +75,20 @@ impl Wire {
     }
     /// The next line, of at most `limit` octets.
     pub async fn line(&mut self, limit: usize) -> io::Result<Line> {
+        let mut line = self.raw_line(limit).await?;
+        if let Line::Whole(line) = &mut line
+            && line.last() == Some(&b'\r')
+        {
+            line.pop();
+        }
+        Ok(line)
+    }
+    /// As [`line`](Wire::line), with the return before a line feed.
+    pub async fn raw_line(&mut self, limit: usize) -> io::Result<Line> {
         loop {
             let unread = self.unread();
             if let Some(end) = memchr(b'\n', unread.get(..unread.len().min(limit)).unwrap_or_default()) {
-                let mut line = unread.get(..end).unwrap_or_default().to_vec();
-                if line.last() == Some(&b'\r') {
-                    line.pop();
-                }
+                let line = unread.get(..end).unwrap_or_default().to_vec();
                 self.consume(end + 1);
                 return Ok(Line::Whole(line));
             }

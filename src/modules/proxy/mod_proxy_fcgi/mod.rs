@@ -157,7 +157,7 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
         let why = format!("URI cannot be parsed: {}", call.url);
         return mod_proxy::proxy_error(r, Status::BAD_REQUEST, &why);
     };
-    let outgoing = match mod_proxy::read_ahead(r).await {
+    let outgoing = match mod_proxy::read_ahead(r, call).await {
         Ok(outgoing) => outgoing,
         Err(answer) => return answer,
     };
@@ -184,7 +184,7 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
         Ok(()) => {}
         Err(Sending::Client(status)) => return Answer::Status(status),
         Err(Sending::Backend(error)) => {
-            failed(r, &error);
+            failed(r, &error, "");
             return Answer::Status(unavailable(&error));
         }
     }
@@ -199,10 +199,10 @@ fn unavailable(error: &io::Error) -> Status {
 }
 
 /// Tells that the backend cannot be heard any more.
-fn failed(r: &Request, error: &io::Error) {
-    let when = if error.kind() == io::ErrorKind::TimedOut { "(polling)" } else { "" };
+fn failed(r: &Request, error: &io::Error, when: &str) {
+    let when = if error.kind() == io::ErrorKind::TimedOut { "(polling)" } else { when };
     let text = format_args!("AH01075: Error dispatching request to : {when}");
-    r.log_errno(Level::Error, "proxy_fcgi", records::errno(error), text);
+    r.log_errno(Level::Error, "proxy_fcgi", mod_proxy::errno(error), text);
 }
 
 /// `proxy-fcgi-pathinfo=full`: the file that the path leads to ends the script's name, if there is one.
@@ -347,7 +347,7 @@ async fn answer(r: &mut Request, wire: Wire) -> Answer {
             r.body_out = whole.into();
             return Answer::Ok;
         }
-        Scanned::Broken(error) => {
+        Scanned::Broken(error, _) => {
             source.broken(r, &error);
             return Answer::Status(unavailable(&error));
         }

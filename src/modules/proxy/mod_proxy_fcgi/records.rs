@@ -1,6 +1,6 @@
 //! Records of FastCGI 1.0: what is sent of a request, what is read of a response.
 
-use super::super::mod_proxy::{Octets, Wire};
+use super::super::mod_proxy::{self, Octets, Wire};
 use crate::engine::BoxFuture;
 use crate::log::{Level, raw};
 use crate::request::Request;
@@ -20,6 +20,9 @@ const STDERR: u8 = 7;
 
 /// Octets that a record carries at most.
 pub const MOST: usize = 0xffff;
+
+/// Octets of a complaint that stand in one line of the log.
+const COMPLAINT: usize = 8192;
 
 /// Appends the head of a record.
 pub fn head(out: &mut Vec<u8>, kind: u8, length: usize) {
@@ -49,12 +52,28 @@ pub struct Records {
     padding: usize,
     /// What it says on standard error and has not ended yet.
     complaint: Vec<u8>,
+    /// No more of the answer comes; the end of the request is still to come.
+    closed: bool,
     ended: bool,
+    /// The connection is of no use any more.
+    spent: bool,
+    /// What is read is the content of a record.
+    within: bool,
 }
 
 impl Records {
     pub fn new(wire: Wire) -> Records {
-        Records { wire, kind: 0, left: 0, padding: 0, complaint: Vec::new(), ended: false }
+        Records {
+            wire,
+            kind: 0,
+            left: 0,
+            padding: 0,
+            complaint: Vec::new(),
+            closed: false,
+            ended: false,
+            spent: false,
+            within: false,
+        }
     }
 
     /// Reads until `count` octets are there.
@@ -73,7 +92,9 @@ impl Records {
                 return Ok(None);
             }
             if self.left > 0 {
+                self.within = true;
                 self.need(1).await?;
+                self.within = false;
                 let bytes = self.wire.take(self.left);
                 self.left -= bytes.len();
                 match self.kind {
@@ -81,14 +102,22 @@ impl Records {
                     STDERR => self.complaint.extend_from_slice(&bytes),
                     _ => {}
                 }
-                if self.left == 0 && self.kind == STDERR {
-                    let said = std::mem::take(&mut self.complaint);
-                    r.log(Level::Error, "proxy_fcgi", format_args!("AH01071: Got error '{}'", raw(&said)));
+                if self.kind == STDERR && (self.left == 0 || self.complaint.len() >= COMPLAINT) {
+                    let mut said = std::mem::take(&mut self.complaint);
+                    if self.left > 0 {
+                        self.complaint = said.split_off(said.len() - said.len() % COMPLAINT);
+                    }
+                    for part in said.chunks(COMPLAINT) {
+                        r.log(Level::Error, "proxy_fcgi", format_args!("AH01071: Got error '{}'", raw(part)));
+                    }
                 }
                 continue;
             }
             if self.padding > 0 {
-                self.need(1).await?;
+                self.need(1).await.inspect_err(|error| {
+                    let text = format_args!("AH02537: Error occurred reading padding");
+                    r.log_errno(Level::Error, "proxy_fcgi", mod_proxy::errno(error), text);
+                })?;
                 let count = self.wire.unread().len().min(self.padding);
                 self.wire.consume(count);
                 self.padding -= count;
@@ -121,6 +150,7 @@ impl Records {
             self.kind = kind;
             self.left = usize::from(u16::from_be_bytes([length1, length0]));
             self.padding = usize::from(padding);
+            self.closed |= kind == STDOUT && self.left == 0;
             if ![STDOUT, STDERR, END_REQUEST].contains(&kind) {
                 r.log(Level::Error, "proxy_fcgi", format_args!("AH01072: Got bogus record {kind}"));
             }
@@ -130,24 +160,25 @@ impl Records {
 
 impl Octets for Records {
     fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, io::Result<Option<Bytes>>> {
-        Box::pin(self.read(r))
+        Box::pin(async move {
+            match self.read(r).await {
+                // The answer is whole, whatever becomes of the connection.
+                Err(error) if self.closed => {
+                    super::failed(r, &error, "");
+                    (self.ended, self.spent) = (true, true);
+                    Ok(None)
+                }
+                read => read,
+            }
+        })
     }
     fn release(self: Box<Self>) {
-        if self.wire.unread().is_empty() {
+        if !self.spent && self.wire.unread().is_empty() {
             self.wire.backend.release();
         }
     }
     fn broken(&self, r: &Request, error: &io::Error) {
-        super::failed(r, error);
-    }
-}
-
-/// An error's number for the log, as APR has it.
-pub fn errno(error: &io::Error) -> i32 {
-    match error.kind() {
-        io::ErrorKind::TimedOut => 70_007,
-        io::ErrorKind::UnexpectedEof => 70_014,
-        _ => error.raw_os_error().unwrap_or(0),
+        super::failed(r, error, if self.within { "(reading response body)" } else { "" });
     }
 }
 

@@ -158,18 +158,14 @@ impl Relay {
                     return Ok(Some(bytes));
                 }
                 State::Chunk(_) | State::Length(_) => {
-                    let Line::Whole(line) = wire.line(LONGEST_LINE).await? else {
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    };
+                    let line = chunk_line(wire).await?;
                     if !line.is_empty() {
                         return Err(io::ErrorKind::InvalidData.into());
                     }
                     self.state = State::Size;
                 }
                 State::Size => {
-                    let Line::Whole(line) = wire.line(LONGEST_LINE).await? else {
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    };
+                    let line = chunk_line(wire).await?;
                     let size = chunk_size(&line)?;
                     if size == 0 {
                         trailers(wire).await?;
@@ -180,6 +176,19 @@ impl Relay {
                 }
             }
         }
+    }
+}
+
+/// A line between chunks, which a return ends as surely as a line feed.
+async fn chunk_line(wire: &mut Wire) -> io::Result<Vec<u8>> {
+    match wire.raw_line(LONGEST_LINE).await? {
+        Line::Whole(line) if line.contains(&0) => Err(io::ErrorKind::InvalidData.into()),
+        Line::Whole(mut line) => match line.pop() {
+            Some(b'\r') => Ok(line),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        },
+        Line::TooLong(_) => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
+        Line::Ended(_) => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }
 
@@ -203,7 +212,7 @@ async fn trailers(wire: &mut Wire) -> io::Result<()> {
             return Ok(());
         }
         // They are read as fields are, and go no further.
-        line.find_byte(b':').ok_or(io::ErrorKind::InvalidData)?;
+        line.find_byte(b':').ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
     }
     Err(io::ErrorKind::InvalidData.into())
 }

@@ -58,7 +58,8 @@ pub async fn response(r: &mut Request, call: &Call, target: &Target, sent: Sent,
         };
         let Some((major, line)) = status_line(&line) else { return without_head(r, line, wire) };
         if major != 1 || !whole {
-            let shown = raw(&line.text).to_string();
+            let cut = line.text.len().saturating_sub(usize::from(!whole));
+            let shown = raw(line.text.get(..cut).unwrap_or_default()).to_string();
             let why = format!("Corrupt status line returned by remote server: HTTP/{major}.{} {shown}", line.minor);
             return proxy_error(r, Status::BAD_GATEWAY, &why);
         }
@@ -122,9 +123,13 @@ async fn first_line(wire: &mut Wire, limit: usize) -> io::Result<(Vec<u8>, bool)
         line = wire.line(limit).await?;
     }
     match line {
+        // No number stands in the log for what is not there.
+        Line::Whole(line) if line.is_empty() => Err(io::Error::from_raw_os_error(0)),
+        Line::Whole(line) | Line::Ended(line) if line.contains(&0) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         Line::Whole(line) => Ok((line, true)),
         Line::TooLong(line) => Ok((line, false)),
-        Line::Ended(rest) if rest.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
+        Line::Ended(rest) if rest.is_empty() => Err(io::Error::from_raw_os_error(GENERAL)),
+        Line::Ended(rest) if status_line(&rest).is_some() => Err(io::ErrorKind::UnexpectedEof.into()),
         Line::Ended(rest) => Ok((rest, true)),
     }
 }
@@ -133,8 +138,10 @@ async fn first_line(wire: &mut Wire, limit: usize) -> io::Result<(Vec<u8>, bool)
 fn no_answer(r: &mut Request, target: &Target, error: &io::Error, _pooled: bool) -> Answer {
     let timed_out = error.kind() == io::ErrorKind::TimedOut;
     let text = format_args!("AH01102: error reading status line from remote server {}:{}", target.host, target.port);
-    let errno = if error.kind() == io::ErrorKind::UnexpectedEof { GENERAL } else { errno(error) };
-    r.log_errno(Level::Error, "proxy_http", errno, text);
+    match errno(error) {
+        0 => r.log(Level::Error, "proxy_http", text),
+        number => r.log_errno(Level::Error, "proxy_http", number, text),
+    }
     if timed_out {
         r.notes.set("proxy_timedout", "1");
     }
@@ -163,21 +170,11 @@ async fn read_fields(r: &mut Request, wire: &mut Wire, limit: usize, fields: &mu
     loop {
         let mut line = match wire.line(limit).await {
             Ok(Line::Whole(line)) => line,
-            Ok(Line::TooLong(line)) => {
-                let shown = raw(line.get(..64).unwrap_or(&line)).to_string();
-                let end =
-                    raw(line.get(line.len().saturating_sub(65)..line.len().saturating_sub(1)).unwrap_or_default())
-                        .to_string();
-                let text = format_args!(
-                    "AH10124: header size is over the limit allowed by ResponseFieldSize ({limit} bytes). Bad response \
-                     header: '{shown}[...]{end}'"
-                );
-                r.log_errno(Level::Warn, "proxy_http", libc::ENOSPC, text);
-                return Err(Bad::Fields);
+            Ok(Line::TooLong(line)) => return Err(too_long(r, &line, limit)),
+            Ok(Line::Ended(rest)) if rest.is_empty() => {
+                return Err(unreadable(r, &io::Error::from_raw_os_error(GENERAL)));
             }
-            Ok(Line::Ended(_)) => {
-                return Err(unreadable(r, &io::ErrorKind::UnexpectedEof.into()));
-            }
+            Ok(Line::Ended(_)) => return Err(unreadable(r, &io::ErrorKind::UnexpectedEof.into())),
             Err(error) => return Err(unreadable(r, &error)),
         };
         if line.contains(&0) {
@@ -186,12 +183,15 @@ async fn read_fields(r: &mut Request, wire: &mut Wire, limit: usize, fields: &mu
         if line.is_empty() {
             return Ok(());
         }
-        while wire.continues().await.unwrap_or(false) {
+        while wire.continues().await.map_err(|error| unreadable(r, &error))? {
             let Ok(Line::Whole(more)) = wire.line(limit).await else { return Err(Bad::Fields) };
-            line.push(b' ');
-            line.extend_from_slice(more.get(1..).unwrap_or_default());
-            if line.len() > limit {
-                return Err(Bad::Fields);
+            line.extend_from_slice(&more);
+            if line.len() >= limit {
+                line.truncate(limit.saturating_sub(1));
+                return Err(too_long(r, &line, limit));
+            }
+            if line.contains(&0) {
+                return Err(unreadable(r, &io::Error::from_raw_os_error(libc::EINVAL)));
             }
         }
         let name = line.find_byte(b':').map(|colon| (colon, line.get(..colon).unwrap_or_default()));
@@ -233,6 +233,19 @@ async fn read_fields(r: &mut Request, wire: &mut Wire, limit: usize, fields: &mu
             return Err(unreadable(r, &io::ErrorKind::OutOfMemory.into()));
         }
     }
+}
+
+/// A line and those that go on with it, cut at `limit`.
+fn too_long(r: &Request, line: &[u8], limit: usize) -> Bad {
+    let shown = raw(line.get(..64).unwrap_or(line)).to_string();
+    let end =
+        raw(line.get(line.len().saturating_sub(65)..line.len().saturating_sub(1)).unwrap_or_default()).to_string();
+    let text = format_args!(
+        "AH10124: header size is over the limit allowed by ResponseFieldSize ({limit} bytes). Bad response header: \
+         '{shown}[...]{end}'"
+    );
+    r.log_errno(Level::Warn, "proxy_http", libc::ENOSPC, text);
+    Bad::Fields
 }
 
 fn unreadable(r: &Request, error: &io::Error) -> Bad {
@@ -289,6 +302,12 @@ fn body_length(value: &[u8]) -> Option<u64> {
     value.to_str().ok().filter(|_| digits)?.parse().ok().filter(|length| *length <= i64::MAX as u64)
 }
 
+/// Whether the last coding is the one that tells where the body ends.
+fn is_chunked(codings: &[u8]) -> bool {
+    let last = codings.rsplit(|byte| *byte == b',').next().unwrap_or_default();
+    last.trim_ascii().eq_ignore_ascii_case(b"chunked")
+}
+
 /// The final response.
 async fn finish(r: &mut Request, line: StatusLine, mut fields: Table, mut wire: Wire) -> Answer {
     let coding = fields.get("Transfer-Encoding").map(BString::from);
@@ -311,7 +330,7 @@ async fn finish(r: &mut Request, line: StatusLine, mut fields: Table, mut wire: 
     let length = fields.get("Content-Length").map(BString::from);
     let framing = match (&coding, length) {
         _ if bodiless => Framing::Length(0),
-        (Some(coding), _) if coding.eq_ignore_ascii_case(b"chunked") => Framing::Chunked,
+        (Some(coding), _) if is_chunked(coding) => Framing::Chunked,
         // Codings that we do not undo go on to the end, as they are.
         (Some(_), _) => Framing::UntilEnd,
         (None, Some(length)) => match body_length(&length) {

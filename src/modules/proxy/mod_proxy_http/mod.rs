@@ -89,7 +89,7 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
     {
         return answer;
     }
-    let body = match send::look_at_body(r).await {
+    let body = match send::look_at_body(r, call).await {
         Ok(body) => body,
         Err(answer) => return answer,
     };

@@ -3,7 +3,7 @@
 use super::super::mod_proxy::{self, Call, ProxyDir, Wire, default_port};
 use super::Target;
 use crate::engine;
-use crate::log::{Level, raw};
+use crate::log::Level;
 use crate::module::Answer;
 use crate::request::{Request, Status};
 use crate::server::escape::hex;
@@ -48,7 +48,7 @@ fn flag(r: &Request, name: &str) -> bool {
 }
 
 /// Reads ahead and decides on the framing.
-pub async fn look_at_body(r: &mut Request) -> Result<Outgoing, Answer> {
+pub async fn look_at_body(r: &mut Request, call: &Call) -> Result<Outgoing, Answer> {
     let coding = r.headers_in.get("Transfer-Encoding").map(BString::from);
     if let Some(coding) = coding.as_ref().filter(|coding| !coding.eq_ignore_ascii_case(b"chunked")) {
         let text = format!("{coding} Transfer-Encoding is not supported");
@@ -80,15 +80,7 @@ pub async fn look_at_body(r: &mut Request) -> Result<Outgoing, Answer> {
                 ended = true;
                 break;
             }
-            Err(fault) => {
-                let text = format_args!(
-                    "AH01095: prefetch request body failed to ({}) from {} ()",
-                    raw(&r.uri),
-                    r.connection.client_ip
-                );
-                r.log(Level::Error, "proxy", text);
-                return Err(Answer::Status(fault.status));
-            }
+            Err(fault) => return Err(mod_proxy::unread(r, call, &fault).await),
         }
     }
     let (length_wanted, chunks_wanted) =
