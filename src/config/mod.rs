@@ -21,6 +21,7 @@ mod section;
 mod server;
 mod settings;
 mod shared;
+pub mod subnet;
 mod trouble;
 mod walk;
 pub mod watch;

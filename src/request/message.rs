@@ -33,6 +33,8 @@ pub enum FileKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileInfo {
     pub kind: FileKind,
+    /// Whether anybody has looked: nothing may be there all the same.
+    pub looked_up: bool,
     pub size: u64,
     /// Modification time in microseconds since the epoch.
     pub mtime: i64,
@@ -117,6 +119,8 @@ pub struct Request {
     pub context: Option<(BString, BString)>,
 
     pub handler: Option<BString>,
+    /// The handler that the media type chose, from its answer until the request is logged.
+    pub type_handler: Option<BString>,
     pub content_type: Option<BString>,
     pub content_encoding: Option<BString>,
     pub content_languages: Vec<BString>,
@@ -217,6 +221,7 @@ impl Request {
             document_root: None,
             context: None,
             handler: None,
+            type_handler: None,
             content_type: None,
             content_encoding: None,
             content_languages: Vec::new(),
@@ -292,6 +297,7 @@ impl Request {
             document_root,
             context,
             handler,
+            type_handler,
             content_type,
             content_encoding,
             content_languages,
@@ -369,6 +375,7 @@ impl Request {
         *document_root = None;
         *context = None;
         *handler = None;
+        *type_handler = None;
         *content_type = None;
         *content_encoding = None;
         *vlist_validator = None;

@@ -7,14 +7,17 @@ use crate::config::{
 };
 use crate::engine;
 use crate::log::clock::{self, Civil};
-use crate::request::{FileKind, Request, Version};
+use crate::request::{FileKind, Parent, Request, Version};
 use crate::sys::regex::Captures;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bstr::{BStr, BString, ByteSlice};
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 
+/// Look-ups for one expression, those of the expressions that they meet included.
+const MOST_LOOKUPS: u32 = 500;
 /// What `file()` reads at most.
 const LONGEST_FILE: u64 = 10 * 1024 * 1024;
 
@@ -103,11 +106,14 @@ struct Evaluation<'e> {
     backrefs: &'e mut Backrefs,
     /// Request headers that were read, for Vary; None where they do not matter.
     vary: Option<Vec<BString>>,
+    /// It is the condition of an `<If>`: core has no other conditions.
+    in_section: bool,
 }
 
 impl<'e> Evaluation<'e> {
     fn new(expression: &Expression, r: &'e mut Request, backrefs: &'e mut Backrefs) -> Evaluation<'e> {
-        Evaluation { r, backrefs, vary: (!expression.no_vary).then(Vec::new) }
+        let in_section = matches!(expression.origin(), Some(("core", ..)));
+        Evaluation { r, backrefs, vary: (!expression.no_vary).then(Vec::new), in_section }
     }
 
     /// The response depends on the headers that were read; a failure is logged with the directive's place.
@@ -223,18 +229,26 @@ impl<'e> Evaluation<'e> {
             Unary::NotEmptyFile => file().is_some_and(|file| file.is_file() && file.len() > 0),
             Unary::Symlink => std::fs::symlink_metadata(path()).is_ok_and(|file| file.file_type().is_symlink()),
             Unary::Executable => file().is_some_and(|file| file.permissions().mode() & 0o111 != 0),
-            // A request that looks itself up goes no further, which ends most circles.
-            Unary::AccessibleFile if self.r.main.as_ref().is_some_and(|main| main.filename == self.r.filename) => false,
-            Unary::AccessibleUrl if self.r.main.as_ref().is_some_and(|main| main.uri == self.r.uri) => false,
+            // What a section's own look-up finds is not looked up again, which ends most circles.
+            Unary::AccessibleFile if self.circles(|main, r| main.filename == r.filename) => false,
+            Unary::AccessibleUrl if self.circles(|main, r| main.uri == r.uri) => false,
             Unary::AccessibleFile => {
-                let sub = engine::block(|| engine::alone::run(super::lookup_file(self.r, argument)));
-                sub.finfo.kind != FileKind::None && (sub.status.is_success() || sub.status.is_redirect())
+                let Some(sub) = bounded(self.r, |r| engine::alone::run(super::lookup_file(r, argument))) else {
+                    return false;
+                };
+                sub.finfo.kind != FileKind::None && sub.status.is_success()
             }
             Unary::AccessibleUrl => {
-                let sub = engine::block(|| engine::alone::run(super::lookup_uri(self.r, argument)));
+                let Some(sub) = bounded(self.r, |r| engine::alone::run(super::lookup_uri(r, argument))) else {
+                    return false;
+                };
                 sub.status.is_success() || sub.status.is_redirect()
             }
         }
+    }
+
+    fn circles(&self, same: impl Fn(&Parent, &Request) -> bool) -> bool {
+        self.in_section && self.r.main.as_ref().is_some_and(|main| same(main, self.r))
     }
 
     fn text(&mut self, text: &Text) -> Result<BString, String> {
@@ -333,6 +347,28 @@ impl<'e> Evaluation<'e> {
     }
 }
 
+/// A look-up of `-F` or `-U`. Those within its own expressions count too: two in an `<If>` that holds for what they look up
+/// would double with every level of nesting.
+fn bounded(r: &mut Request, look: impl FnOnce(&mut Request) -> Box<Request>) -> Option<Box<Request>> {
+    thread_local!(static NESTED: Cell<(u32, u32)> = const { Cell::new((0, 0)) });
+    let (depth, count) = NESTED.get();
+    let count = if depth == 0 { 0 } else { count };
+    if count >= MOST_LOOKUPS {
+        // Said once, not by every expression on the way back.
+        if count == MOST_LOOKUPS {
+            let text =
+                "an expression with -F or -U looks up what is under itself: no further look-ups for this request";
+            r.log(crate::log::Level::Error, "core", format_args!("{text}"));
+            NESTED.set((depth, count + 1));
+        }
+        return None;
+    }
+    NESTED.set((depth + 1, count + 1));
+    let sub = engine::block(|| look(r));
+    NESTED.set((depth, NESTED.get().1));
+    Some(sub)
+}
+
 fn plain_variable(out: &mut BString, r: &Request, variable: Variable) {
     let connection = &*r.connection;
     let switch = |on: bool| if on { "on" } else { "off" };
@@ -346,7 +382,8 @@ fn plain_variable(out: &mut BString, r: &Request, variable: Variable) {
         Variable::RequestScheme => out.extend_from_slice(connection.scheme.as_bytes()),
         Variable::RequestUri | Variable::DocumentUri => out.extend_from_slice(&r.uri),
         Variable::RequestFilename | Variable::ScriptFilename => out.extend_from_slice(&r.filename),
-        Variable::LastModified => stamp(out, &Civil::local(r.finfo.mtime)),
+        Variable::LastModified => stamp(out, &Civil::local(r.mtime)),
+        Variable::ScriptUser | Variable::ScriptGroup if !r.finfo.looked_up => {}
         // Of a file that is not there, as of one of root: as Apache has it.
         Variable::ScriptUser => {
             let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(r.finfo.uid));
@@ -373,7 +410,7 @@ fn plain_variable(out: &mut BString, r: &Request, variable: Variable) {
         Variable::DocumentRoot => out.extend_from_slice(&root()),
         Variable::AuthType => out.extend(optional(&r.auth_type).iter()),
         Variable::ContentType => out.extend(optional(&r.content_type).iter()),
-        Variable::Handler => out.extend(optional(&r.handler).iter()),
+        Variable::Handler => out.extend(optional(r.handler.as_ref().map_or(&r.type_handler, |_| &r.handler)).iter()),
         Variable::Http2 => out.extend_from_slice(switch(r.version >= Version::V2).as_bytes()),
         Variable::Https => out.extend_from_slice(switch(connection.scheme == "https").as_bytes()),
         Variable::Ipv6 => out.extend_from_slice(switch(connection.client.is_ipv6()).as_bytes()),

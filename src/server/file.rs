@@ -17,6 +17,7 @@ impl From<&Metadata> for FileInfo {
         };
         FileInfo {
             kind,
+            looked_up: true,
             size: meta.size(),
             changed: meta.ctime().wrapping_mul(1_000_000_000).wrapping_add(meta.ctime_nsec()),
             mtime: meta.mtime().wrapping_mul(1_000_000).wrapping_add(meta.mtime_nsec() / 1000),

@@ -47,5 +47,6 @@ use crate::request::Request;
 
 /// Runs the loggers, once the response is on its way.
 pub async fn log_transaction(r: &mut Request) {
+    r.type_handler = None;
     phases::run_all(&chains().log_transaction, r).await;
 }

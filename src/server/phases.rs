@@ -169,6 +169,9 @@ pub(super) async fn invoke_handler(r: &mut Request) -> Answer {
     let handler = r.handler.take().unwrap_or_default();
     if named {
         r.handler = Some(handler.clone());
+    } else if matches!(answer, Answer::Ok | Answer::Done) {
+        r.type_handler = Some(handler);
+        return answer;
     }
     if answer == Answer::Declined {
         if handler != "default-handler" && named && r.finfo.kind != FileKind::None {

@@ -146,7 +146,7 @@ pub async fn lookup_file(r: &mut Request, filename: &[u8]) -> Box<Request> {
     sub.filename = if filename.starts_with(b"/") { filename.into() } else { [directory, filename].concat().into() };
     // A file of the same directory has a URL; of others nothing is known.
     sub.uri = match sub.filename.strip_prefix(directory) {
-        Some(name) if !name.contains(&b'/') => [dirname(&r.uri), name].concat().into(),
+        Some(name) if !name.is_empty() && !name.contains(&b'/') => [dirname(&r.uri), name].concat().into(),
         _ => BString::default(),
     };
     sub.unparsed_uri = sub.uri.clone();

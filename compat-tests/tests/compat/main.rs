@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod core;
 mod core_words;
+mod expressions;
 mod fixtures;
 mod fuzz;
 mod http1;

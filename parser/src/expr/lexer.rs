@@ -353,7 +353,8 @@ fn dashed(input: &[u8]) -> IResult<&[u8], Token> {
         [_] => Token::Unary(name.into()),
         _ => comparison(name).map_or_else(|| Token::Binary(name.into()), Token::Integer),
     };
-    preceded(char('-'), identifier).map(operator).parse(input)
+    let name = recognize(pair(satisfy(|c| c.is_ascii_alphabetic() || c == '_'), take_while(name_byte)));
+    preceded(char('-'), name).map(operator).parse(input)
 }
 
 fn comparison(name: &[u8]) -> Option<Comparison> {

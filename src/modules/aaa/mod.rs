@@ -16,4 +16,3 @@ pub mod mod_authz_groupfile;
 pub mod mod_authz_host;
 pub mod mod_authz_owner;
 pub mod mod_authz_user;
-pub(in crate::modules) mod subnet;

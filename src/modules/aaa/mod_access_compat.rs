@@ -4,7 +4,7 @@
 //! Manual: mod/mod_access_compat.html.
 
 use super::mod_authz_host::in_domain;
-use super::subnet::{self, Parsed, Subnet};
+use crate::config::subnet::{self, Parsed, Subnet};
 use crate::config::*;
 use crate::log::Level;
 use crate::module::{Answer, Hooks, Linked, MIDDLE, Module, Satisfaction, Satisfy};

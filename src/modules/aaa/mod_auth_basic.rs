@@ -112,6 +112,7 @@ fn fake(cx: &mut Cx<'_>, user: &BStr, password: Option<&BStr>) -> Outcome {
         Expression::string(password.unwrap_or(b"password".as_bstr()), cx.rights().without_vary(), cx.providers);
     let password = parsed
         .map_err(|error| format!("Could not parse fake password expression associated to user '{user}': {error}"))?;
+    let (name, password) = (name.at("auth_basic", cx.file, cx.line), password.at("auth_basic", cx.file, cx.line));
     cx.dir::<BasicDir>().fake = Some(Some((Arc::new(name), Arc::new(password))));
     Ok(())
 }

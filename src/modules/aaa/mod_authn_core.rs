@@ -78,7 +78,7 @@ fn compile(cx: &mut Cx<'_>, word: &BStr, directive: &str) -> Result<Text, Compla
         return Ok(Text::Constant(word.into()));
     }
     match Expression::string(word, cx.rights().without_vary(), cx.providers) {
-        Ok(expression) => Ok(Text::Expression(Arc::new(expression))),
+        Ok(expression) => Ok(Text::Expression(Arc::new(expression.at("authn_core", cx.file, cx.line)))),
         Err(error) => Err(format!("Cannot parse expression '{word}' in {directive}: {error}").into()),
     }
 }

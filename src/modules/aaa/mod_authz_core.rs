@@ -551,9 +551,14 @@ struct Expr;
 
 impl AuthzProvider for Expr {
     fn parse(&self, cx: &mut Cx<'_>, arguments: &BStr) -> Result<Arc<dyn Any + Send + Sync>, String> {
-        // The whole condition may stand in quotes.
-        let (word, rest) = httpd_conf::next_word(arguments);
-        let text = if rest.trim().is_empty() && arguments.starts_with(b"\"") { word.as_bstr() } else { arguments };
+        // The whole condition may stand in quotes; backslashes are the condition's own.
+        let text = arguments.strip_prefix(b"\"").map(|text| text.strip_suffix(b"\""));
+        let text = match text {
+            Some(Some(within)) => within,
+            Some(None) if arguments.len() == 1 => b"",
+            _ => arguments.as_bytes(),
+        };
+
         match Expression::condition(text.as_bstr(), cx.rights(), cx.providers) {
             Ok(expression) => Ok(Arc::new(expression.at("authz_core", cx.file, cx.line))),
             Err(error) => Err(format!("Cannot parse expression in require line: {error}")),

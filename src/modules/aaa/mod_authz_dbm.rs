@@ -124,7 +124,7 @@ impl AuthzProvider for Group {
             return Ok(Arc::new(()));
         }
         match Expression::string(arguments, cx.rights().without_vary(), cx.providers) {
-            Ok(expression) => Ok(Arc::new(expression)),
+            Ok(expression) => Ok(Arc::new(expression.at("authz_dbm", cx.file, cx.line))),
             Err(error) => Err(format!("Cannot parse expression in require line: {error}")),
         }
     }

@@ -1,7 +1,7 @@
 //! mod_authz_host: `Require ip`, `Require host`, `Require forward-dns`, `Require local`. No directives, no hooks: four
 //! providers. Look-ups of names run beside the event loop. Manual: mod/mod_authz_host.html.
 
-use super::subnet::{self, Parsed, Subnet};
+use crate::config::subnet::{self, Parsed, Subnet};
 use crate::config::*;
 use crate::log::Level;
 use crate::module::{Authz, AuthzCheck, AuthzProvider, Hooks, Linked, Module};
@@ -73,7 +73,7 @@ fn string(cx: &mut Cx<'_>, arguments: &BStr) -> Result<Arc<dyn Any + Send + Sync
         return Ok(Arc::new(()));
     }
     match Expression::string(arguments, cx.rights().without_vary(), cx.providers) {
-        Ok(expression) => Ok(Arc::new(expression)),
+        Ok(expression) => Ok(Arc::new(expression.at("authz_host", cx.file, cx.line))),
         Err(error) => Err(format!("Cannot parse expression in require line: {error}")),
     }
 }

@@ -35,7 +35,7 @@ impl AuthzProvider for User {
             return Ok(Arc::new(()));
         }
         match Expression::string(arguments, cx.rights().without_vary(), cx.providers) {
-            Ok(expression) => Ok(Arc::new(expression)),
+            Ok(expression) => Ok(Arc::new(expression.at("authz_user", cx.file, cx.line))),
             Err(error) => Err(format!("Cannot parse expression in require line: {error}")),
         }
     }

@@ -141,7 +141,7 @@ fn provider(cx: &mut Cx<'_>, name: &BStr, filter: &BStr, text: &BStr) -> Outcome
         return Err(format!("Unknown filter provider {filter}").into());
     }
     let condition = match Expression::condition(text, cx.rights(), cx.providers) {
-        Ok(expression) => Condition::Expression(Arc::new(expression)),
+        Ok(expression) => Condition::Expression(Arc::new(expression.at("filter", cx.file, cx.line))),
         Err(error) => return Err(format!("Error parsing FilterProvider expression:{error}").into()),
     };
     let new = Provider { filter: filter.into(), condition, protocol: Protocol::default() };

@@ -166,7 +166,7 @@ fn condition(cx: &Cx<'_>, clause: &[u8]) -> Result<Condition, Complaint> {
         let text = clause.get(5..).filter(|text| !text.is_empty()).ok_or("missing condition")?;
         // Reading a header for the log never adds to Vary.
         let expression = Expression::condition(text.as_bstr(), Rights::default().without_vary(), cx.providers)?;
-        return Ok(Condition::Expression(Arc::new(expression)));
+        return Ok(Condition::Expression(Arc::new(expression.at("log_config", cx.file, cx.line))));
     }
     Err("error in condition clause".into())
 }
@@ -349,9 +349,9 @@ impl Condition {
             Condition::Expression(expression) => match server::expression::holds(expression, r) {
                 Ok(holds) => holds,
                 Err(error) => {
-                    let text = format_args!("AH00645: Error evaluating log condition: {error}");
-                    r.log(Level::Error, "log_config", text);
-                    true
+                    let text = format_args!("AH00644: Error evaluating log condition: {error}");
+                    r.log(Level::Warn, "log_config", text);
+                    false
                 }
             },
         }

@@ -72,6 +72,7 @@ fn log_message(cx: &mut Cx<'_>, text: &BStr, second: Option<&BStr>, third: Optio
     let rights = cx.rights().without_vary();
     let parsed = Expression::string(text, rights, cx.providers);
     let text = parsed.map_err(|error| format!("Could not parse message expression '{text}': {error}"))?;
+    let text = text.at("log_debug", cx.file, cx.line);
     let (mut condition, mut hook) = (None, Some("log_transaction"));
     for word in [second, third].into_iter().flatten() {
         let after = |name: &str| {
@@ -86,7 +87,8 @@ fn log_message(cx: &mut Cx<'_>, text: &BStr, second: Option<&BStr>, third: Optio
             };
         } else if let Some(text) = after("expr=") {
             let parsed = Expression::condition(text, rights, cx.providers);
-            condition = Some(parsed.map_err(|error| format!("Could not parse expression '{text}': {error}"))?);
+            let parsed = parsed.map_err(|error| format!("Could not parse expression '{text}': {error}"))?;
+            condition = Some(parsed.at("log_debug", cx.file, cx.line));
         } else {
             return Err(format!("Invalid argument {word}").into());
         }

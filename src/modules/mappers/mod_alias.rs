@@ -220,7 +220,7 @@ fn alias_match(cx: &mut Cx<'_>, pattern: &BStr, real: &BStr) -> Outcome {
 }
 
 fn string_expression(cx: &Cx<'_>, text: &BStr) -> Result<Expression, String> {
-    Expression::string(text, cx.rights(), cx.providers)
+    Expression::string(text, cx.rights(), cx.providers).map(|text| text.at("alias", cx.file, cx.line))
 }
 
 fn compile(pattern: &BStr) -> Result<Arc<Regex>, Complaint> {

@@ -306,7 +306,7 @@ fn parse_value(cx: &Cx<'_>, text: &BString) -> Result<Value, Complaint> {
     if let Some(text) = text.strip_prefix(b"expr=") {
         let expression = Expression::string(text.as_bstr(), cx.rights().without_vary(), cx.providers);
         return expression
-            .map(|expression| Value::Expression(Arc::new(expression)))
+            .map(|expression| Value::Expression(Arc::new(expression.at("headers", cx.file, cx.line))))
             .map_err(|error| format!("Can't parse value expression : {error}").into());
     }
     let (mut parts, mut plain) = (Vec::new(), BString::default());
@@ -435,7 +435,8 @@ fn applies(r: &mut Request, condition: &Condition) -> bool {
             Err(error) => {
                 let text = format_args!("AH01501: Failed to evaluate expression ({error}) - ignoring");
                 r.log(Level::Error, "headers", text);
-                false
+                // It is the condition that is ignored.
+                true
             }
         },
     }

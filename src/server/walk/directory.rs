@@ -184,7 +184,9 @@ fn sorted(r: &Request, info: FileInfo) -> Result<Component, Status> {
 
 fn absent(r: &Request, path: &[u8], error: &std::io::Error) -> Result<Component, Status> {
     match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Component::End(FileInfo::default())),
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            Ok(Component::End(FileInfo { looked_up: true, ..FileInfo::default() }))
+        }
         ErrorKind::PermissionDenied => {
             let text = format_args!(
                 "AH00035: access to {} denied (filesystem path '{}') because search permissions are missing on a \

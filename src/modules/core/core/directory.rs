@@ -439,7 +439,7 @@ fn set_handler(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
     } else if word.contains_str("%{") {
         let compiled = Expression::string(word, cx.rights(), cx.providers)
             .map_err(|error| Complaint::from(format!("Can't parse expression : {error}")))?;
-        Handler::Expression(Arc::new(compiled))
+        Handler::Expression(Arc::new(compiled.at("core", cx.file, cx.line)))
     } else {
         // The path of a socket keeps its case.
         let socket = word.starts_with(b"proxy:unix");

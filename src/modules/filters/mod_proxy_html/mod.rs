@@ -125,7 +125,9 @@ impl Condition {
             return Ok(Condition::Variable { negated, name: name.into(), value });
         }
         let expression = Expression::condition(text, cx.rights(), cx.providers);
-        expression.map(Condition::Expression).map_err(Complaint::from)
+        expression
+            .map(|expression| Condition::Expression(expression.at("proxy_html", cx.file, cx.line)))
+            .map_err(Complaint::from)
     }
 
     fn holds(&self, r: &mut Request) -> bool {

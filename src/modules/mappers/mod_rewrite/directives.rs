@@ -166,7 +166,7 @@ fn cond(cx: &mut Cx<'_>, line: Word<'_>) -> Outcome {
             let place = if cx.in_htaccess() { " in htaccess context" } else { "" };
             format!("RewriteCond: cannot compile expression{place} \"{}\" {error}", text.as_bstr())
         })?;
-        Test::Expression(Arc::new(expression))
+        Test::Expression(Arc::new(expression.at("rewrite", cx.file, cx.line)))
     } else {
         match plain_test(text) {
             Some(test) => test,

@@ -7,10 +7,10 @@
 
 mod proxy_protocol;
 
+use crate::config::subnet::{self, Parsed, Subnet};
 use crate::config::*;
 use crate::log::{self, Level};
 use crate::module::{Answer, FIRST, Hooks, LAST, Linked, Module, ProxyHeader};
-use crate::modules::aaa::subnet::{self, Parsed, Subnet};
 use crate::request::Request;
 use crate::{server, sys};
 use bstr::{BStr, BString, ByteSlice, ByteVec};

@@ -86,6 +86,7 @@ fn set_env_if(cx: &mut Cx<'_>, condition: Word<'_>, name: Word<'_>, value: Optio
     let refused = |text: &BStr, error: String| format!("Could not parse expression \"{text}\": {error}");
     let condition =
         Expression::condition(condition, cx.rights(), cx.providers).map_err(|error| refused(condition, error))?;
+    let condition = condition.at("proxy_fcgi", cx.file, cx.line);
     let (name, value) = match (name.strip_prefix(b"!"), value) {
         (Some(b""), _) => return Err("ProxyFCGISetEnvIf: \"!\" is not a valid variable name".into()),
         (Some(_), Some(value)) => {
@@ -96,7 +97,7 @@ fn set_env_if(cx: &mut Cx<'_>, condition: Word<'_>, name: Word<'_>, value: Optio
         (None, None) => (name.to_owned(), Value::Empty),
         (None, Some(text)) => {
             let parsed = Expression::string(text, cx.rights(), cx.providers).map_err(|error| refused(text, error))?;
-            (name.to_owned(), Value::Text(parsed))
+            (name.to_owned(), Value::Text(parsed.at("proxy_fcgi", cx.file, cx.line)))
         }
     };
     cx.dir::<FcgiDir>().changes.push(Arc::new(Change { condition, name, value }));

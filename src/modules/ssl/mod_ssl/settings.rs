@@ -330,7 +330,7 @@ pub(super) fn require_ssl(cx: &mut Cx<'_>) -> Outcome {
 pub(super) fn require(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
     let expression =
         Expression::condition(args, cx.rights(), cx.providers).map_err(|why| format!("SSLRequire: {why}"))?;
-    let expression = expression.comparing_lengths();
+    let expression = expression.comparing_lengths().at("ssl", cx.file, cx.line);
     cx.dir::<SslDir>().requirements.push(Arc::new(expression));
     Ok(())
 }

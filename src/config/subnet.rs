@@ -1,4 +1,4 @@
-//! Addresses and networks as `Require ip` and `Allow from` write them: `10.1`, `10.1.0.0/16`, `10.1.0.0/255.255.0.0`,
+//! Addresses and networks as `Require ip`, `Allow from` and `-ipmatch` write them: `10.1`, `10.1.0.0/16`, `10.1.0.0/255.255.0.0`,
 //! `2001:db8::/32`.
 
 use bstr::ByteSlice;
@@ -6,14 +6,14 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// A network: an address and which of its bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::modules) enum Subnet {
+pub enum Subnet {
     V4 { base: u32, mask: u32 },
     V6 { base: u128, mask: u128 },
 }
 
 impl Subnet {
     /// Whether the network holds `ip`; an IPv4-mapped address counts as IPv4.
-    pub(in crate::modules) fn contains(&self, ip: IpAddr) -> bool {
+    pub fn contains(&self, ip: IpAddr) -> bool {
         match (self, ip.to_canonical()) {
             (Subnet::V4 { base, mask }, IpAddr::V4(ip)) => base & mask == u32::from(ip) & mask,
             (Subnet::V6 { base, mask }, IpAddr::V6(ip)) => base & mask == u128::from(ip) & mask,
@@ -24,7 +24,7 @@ impl Subnet {
 
 /// What a word turned out to be.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::modules) enum Parsed {
+pub enum Parsed {
     Subnet(Subnet),
     /// Nothing like an address: a host name, where those are allowed.
     NotAddress,
@@ -34,7 +34,7 @@ pub(in crate::modules) enum Parsed {
 }
 
 /// The complaint about a word that was meant as an address.
-pub(in crate::modules) fn complaint(parsed: &Parsed) -> &'static str {
+pub fn complaint(parsed: &Parsed) -> &'static str {
     match parsed {
         Parsed::BadMask => "The specified network mask is invalid.",
         _ => "The specified IP address is invalid.",
@@ -42,12 +42,15 @@ pub(in crate::modules) fn complaint(parsed: &Parsed) -> &'static str {
 }
 
 /// Reads `address` or `address/mask`, where the mask is a number of bits or, for IPv4, another address.
-pub(in crate::modules) fn parse(word: &[u8]) -> Parsed {
+pub fn parse(word: &[u8]) -> Parsed {
     let (address, mask) = match word.find_byte(b'/') {
         Some(slash) => (&word[..slash], Some(&word[slash + 1..])),
         None => (word, None),
     };
     if let Some(ip) = address.to_str().ok().and_then(|text| text.parse::<Ipv6Addr>().ok()) {
+        if ip.to_ipv4_mapped().is_some() {
+            return Parsed::BadAddress;
+        }
         return match mask.map_or(Some(128), |mask| bits(mask, 128)) {
             Some(bits) => {
                 let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
@@ -117,7 +120,7 @@ mod tests {
         assert_eq!(parse(b"10.0.0.0/99"), Parsed::BadMask);
         assert!(holds("10.0.1.0/255.0.255.0", "10.9.1.7") && !holds("10.0.1.0/255.0.255.0", "10.9.2.7"));
         assert_eq!(parse(b"10.0.0.0/x"), Parsed::BadMask);
-        for word in ["300.0.0.1", "10.0.0.1.2", "[::1]", "10.1/16", "1/"] {
+        for word in ["300.0.0.1", "10.0.0.1.2", "[::1]", "10.1/16", "1/", "::ffff:1.2.3.4"] {
             assert_eq!(parse(word.as_bytes()), Parsed::BadAddress, "{word}");
         }
         assert_eq!(parse(b"example.org"), Parsed::NotAddress);
