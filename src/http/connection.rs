@@ -160,6 +160,9 @@ async fn linger_close(stream: &Stream, most: Duration) {
     let _ = engine::timeout(most, Box::pin(drain)).await;
 }
 
+/// Whether octets of a request were left, when its connection is to be closed.
+struct Unread(bool);
+
 /// A slot of the scoreboard for as long as a request is worked on.
 struct Slot(Option<SlotId>);
 
@@ -257,16 +260,16 @@ async fn work(
                 r.keep_alive = Some(false);
                 send::respond(&mut r, stream, Manner { close: true, late: false }).await;
                 log(&mut r, &slot, stream).await;
-                None
+                Err(Unread(true))
             }
         };
-        let polite = response_head::has_option(r.headers_in.get("Connection"), b"close") && outcome.is_none();
+        let polite = response_head::has_option(r.headers_in.get("Connection"), b"close");
         let idle = response_head::keep_alive_timeout(r.server);
         pool::keep_request(r);
         match outcome {
-            None => return Next::Close { linger: !polite },
-            Some(rest) if rest.is_empty() => return Next::Idle(idle),
-            Some(rest) => input = rest,
+            Err(Unread(unread)) => return Next::Close { linger: !polite || unread },
+            Ok(rest) if rest.is_empty() => return Next::Idle(idle),
+            Ok(rest) => input = rest,
         }
     }
 }
@@ -381,7 +384,8 @@ async fn read_head(input: &mut Input, r: &mut Request, limits: &Limits, reading:
     }
 }
 
-/// Has a request with a readable head answered. Gives the input back if the connection goes on.
+/// Has a request with a readable head answered. Gives the input back if the connection goes on; otherwise says whether
+/// all was read that the request had: closing at once would let a reset overtake the response.
 async fn answer(
     r: &mut Request,
     mut input: Input,
@@ -389,7 +393,7 @@ async fn answer(
     limits: &Limits,
     reading: &ReadLimits,
     slot: &Slot,
-) -> Option<Input> {
+) -> Result<Input, Unread> {
     let mut manner = Manner::default();
     let checked = prepare(r, limits, &mut manner.close);
     input.clock = Clock::start(reading.body, "body");
@@ -439,13 +443,14 @@ async fn answer(
     log(r, slot, stream).await;
     if !keep {
         slot.show(SlotState::Closing, None);
-        return None;
+        return Err(Unread(checked.is_err() || incoming.is_some_and(|incoming| !incoming.finished())));
     }
     slot.show(SlotState::KeepAlive, None);
     match incoming {
         Some(incoming) => incoming.take(),
         None => input,
     }
+    .ok_or(Unread(true))
 }
 
 /// What the head says of host, body and expectations.

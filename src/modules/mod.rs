@@ -37,6 +37,7 @@ pub static REGISTRY: &[&Module] = &[
     &aaa::mod_allowmethods::MODULE,
     &aaa::mod_auth_basic::MODULE,
     &aaa::mod_auth_digest::MODULE,
+    &aaa::mod_auth_form::MODULE,
     &aaa::mod_authn_anon::MODULE,
     &aaa::mod_authn_core::MODULE,
     &aaa::mod_authn_dbm::MODULE,

@@ -19,6 +19,7 @@ mod mod_allowmethods;
 mod mod_asis;
 mod mod_auth_basic;
 mod mod_auth_digest;
+mod mod_auth_form;
 mod mod_authn_anon;
 mod mod_authn_core;
 mod mod_authn_dbm;

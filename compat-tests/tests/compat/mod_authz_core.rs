@@ -119,3 +119,22 @@ fn errors() {
         "<RequireAll>\nRequire all granted\n</RequireAll>".into(),
     ]);
 }
+
+#[test]
+fn a_type_without_requirements() {
+    let mut g = group("AuthType alone").and_modules("include auth_digest").conf(
+        "LogLevel authz_core:debug\n<Directory @ROOT@/htdocs>\nOptions +Includes\nAddOutputFilter INCLUDES html\n</Directory>\n\
+         <Location /named>\nAuthName x\nAuthUserFile conf/users\n</Location>\n\
+         <Location /named/basic>\nAuthType Basic\n</Location>\n<Location /digest>\nAuthType Digest\nAuthName x\n</Location>\n\
+         <Location /other>\nAuthType other\n</Location>\n<Location /none>\nAuthType none\n</Location>\n\
+         <Location /merged>\nAuthType basic\nAuthMerging And\n</Location>\n<Location /any>\nAuthType basic\nSatisfy any\n</Location>\n\
+         <Location /denied>\nAuthType basic\nSatisfy any\nDeny from all\n</Location>\n<Location /inner>\nAuthType basic\nRequire all granted\n</Location>\n",
+    );
+    for place in ["named", "named/basic", "digest", "other", "none", "merged", "any", "denied", "inner"] {
+        g = g
+            .file(&format!("htdocs/{place}/x.txt"), "x\n")
+            .get(&format!("/{place}/x.txt"))
+            .get_with(&format!("/{place}/nope"), "Authorization: Basic dTpzZWNyZXQ=");
+    }
+    g.file("htdocs/all.html", "<!--#include virtual=\"/named/basic/x.txt\" -->\n").get("/all.html").check();
+}

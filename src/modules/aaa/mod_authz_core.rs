@@ -350,7 +350,8 @@ async fn authorize(r: &mut Request, after_authn: bool) -> Answer {
     let Some(root) = &dir.root else {
         if server::auth_type(r).is_some() {
             let text = format_args!("AH01627: AuthType configured with no corresponding authorization directives");
-            r.log(Level::Warn, "authz_core", text);
+            r.log(Level::Error, "authz_core", text);
+            return Answer::Status(Status::INTERNAL_SERVER_ERROR);
         }
         r.log(Level::Debug, "authz_core", format_args!("AH01628: authorization result: granted (no directives)"));
         return Answer::Ok;
