@@ -7,7 +7,7 @@ use crate::config::{
 };
 use crate::engine;
 use crate::log::clock::{self, Civil};
-use crate::request::{FileKind, Parent, Request, Version};
+use crate::request::{FileKind, Request, Version};
 use crate::sys::regex::Captures;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -229,9 +229,12 @@ impl<'e> Evaluation<'e> {
             Unary::NotEmptyFile => file().is_some_and(|file| file.is_file() && file.len() > 0),
             Unary::Symlink => std::fs::symlink_metadata(path()).is_ok_and(|file| file.file_type().is_symlink()),
             Unary::Executable => file().is_some_and(|file| file.permissions().mode() & 0o111 != 0),
-            // What a section's own look-up finds is not looked up again, which ends most circles.
-            Unary::AccessibleFile if self.circles(|main, r| main.filename == r.filename) => false,
-            Unary::AccessibleUrl if self.circles(|main, r| main.uri == r.uri) => false,
+            // A URL that a section looked up is not looked up again, which ends most circles.
+            Unary::AccessibleUrl
+                if self.in_section && self.r.main.as_ref().is_some_and(|main| main.uri == self.r.uri) =>
+            {
+                false
+            }
             Unary::AccessibleFile => {
                 let Some(sub) = bounded(self.r, |r| engine::alone::run(super::lookup_file(r, argument))) else {
                     return false;
@@ -245,10 +248,6 @@ impl<'e> Evaluation<'e> {
                 sub.status.is_success() || sub.status.is_redirect()
             }
         }
-    }
-
-    fn circles(&self, same: impl Fn(&Parent, &Request) -> bool) -> bool {
-        self.in_section && self.r.main.as_ref().is_some_and(|main| same(main, self.r))
     }
 
     fn text(&mut self, text: &Text) -> Result<BString, String> {
