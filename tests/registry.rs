@@ -170,6 +170,8 @@ fn every_module_is_known_by_one_name() {
         "mod_authz_owner.c",
         "mod_authz_user.c",
         "mod_data.c",
+        "mod_proxy_ajp.c",
+        "mod_proxy_fdpass.c",
         "mod_proxy_http.c",
         "mod_proxy_uwsgi.c",
         "mod_ratelimit.c",

@@ -125,6 +125,26 @@ pub fn ajp_packet(content: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The head of a response: fields whose names have numbers, and others.
+pub fn ajp_head(status: u16, reason: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut out = vec![4, (status >> 8) as u8, status as u8];
+    let string = |out: &mut Vec<u8>, text: &str| {
+        out.extend_from_slice(&(text.len() as u16).to_be_bytes());
+        out.extend_from_slice(text.as_bytes());
+        out.push(0);
+    };
+    string(&mut out, reason);
+    out.extend_from_slice(&(fields.len() as u16).to_be_bytes());
+    for (name, value) in fields {
+        match name.strip_prefix('#').and_then(|code| code.parse::<u8>().ok()) {
+            Some(code) => out.extend_from_slice(&[0xa0, code]),
+            None => string(&mut out, name),
+        }
+        string(&mut out, value);
+    }
+    ajp_packet(&out)
+}
+
 fn end(protocol: Protocol, wire: &mut TcpStream) -> Option<()> {
     match protocol {
         Protocol::Fcgi => {
@@ -250,6 +270,36 @@ fn uwsgi(wire: &mut TcpStream) -> Option<Asked> {
     with_body(wire, variables)
 }
 
+/// A forward request's URI, its port blanked, and what follows as it stands.
+fn ajp_fields(content: &[u8]) -> Vec<(String, String)> {
+    let string = |at: &mut usize| -> String {
+        let length = content.get(*at..*at + 2).map_or(0, |two| usize::from(two[0]) << 8 | usize::from(two[1]));
+        *at += 2;
+        if length == 0xffff {
+            return "(null)".to_owned();
+        }
+        let word = text(content.get(*at..*at + length).unwrap_or_default());
+        *at += length + 1;
+        word
+    };
+    let mut at = 2;
+    let method = content.get(1).copied().unwrap_or_default();
+    let [protocol, uri, address, host, server] = [(); 5].map(|()| string(&mut at));
+    // The server's port is each side's own, the client's is chance.
+    let mut rest = content.get(at + 2..).unwrap_or_default().to_vec();
+    let name = b"AJP_REMOTE_PORT\0";
+    if let Some(found) = rest.windows(name.len()).position(|window| window == name) {
+        let from = found + name.len();
+        let digits = usize::from(rest.get(from + 1).copied().unwrap_or_default());
+        rest.splice(from..(from + 2 + digits).min(rest.len()), *b"(a port)");
+    }
+    vec![
+        ("REQUEST_URI".to_owned(), uri),
+        ("line".to_owned(), format!("{method} {protocol} {address} {host} {server}")),
+        ("rest".to_owned(), text(&rest)),
+    ]
+}
+
 /// Shows a forward request octet by octet: what stands where is all that matters.
 fn ajp(wire: &mut TcpStream) -> Option<Asked> {
     loop {
@@ -260,33 +310,29 @@ fn ajp(wire: &mut TcpStream) -> Option<Asked> {
             wire.write_all(&ajp_packet(&[9])).ok()?;
             continue;
         }
-        let uri = content.windows(1).position(|byte| byte[0] == b'/').unwrap_or(0);
-        let end = content[uri..].iter().position(|byte| *byte == 0).map_or(content.len(), |end| uri + end);
-        let mut variables = vec![("REQUEST_URI".to_owned(), text(&content[uri..end]))];
-        // The client's port stands behind its name.
-        let shown = text(&content);
-        let shown = match shown.find("AJP_REMOTE_PORT") {
-            Some(at) => {
-                let (before, after) = shown.split_at(at);
-                let digits: String = after.chars().skip(23).skip_while(char::is_ascii_digit).collect();
-                format!("{before}AJP_REMOTE_PORT(a port){digits}")
-            }
-            None => shown,
-        };
-        variables.push(("packet".to_owned(), shown));
-        // A body follows by itself, the rest when asked for.
-        let length = content.windows(2).any(|pair| pair == [0xa0, 8]);
+        let variables = ajp_fields(&content);
+        // A body of a known length follows by itself, the rest when asked for.
+        let at = content.windows(2).position(|pair| pair == [0xa0, 8]);
+        let length = at.and_then(|at| content.get(at + 4..)).map_or(0, |rest| {
+            rest.iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))
+        });
+        let chunked = content.to_ascii_lowercase().windows(17).any(|window| window == b"transfer-encoding");
         let mut body = Vec::new();
-        if length {
-            loop {
-                let head = exactly(wire, 4)?;
-                let part = exactly(wire, usize::from(head[2]) << 8 | usize::from(head[3]))?;
-                if part.len() <= 2 {
-                    break;
-                }
-                body.extend_from_slice(&part[2..]);
+        let mut first = length > 0;
+        while first || length > 0 || chunked {
+            if !first {
                 wire.write_all(&ajp_packet(&[6, 0x1f, 0xf8])).ok()?;
             }
+            first = false;
+            let head = exactly(wire, 4)?;
+            let part = exactly(wire, usize::from(head[2]) << 8 | usize::from(head[3]))?;
+            if part.len() <= 2 {
+                break;
+            }
+            body.extend_from_slice(format!("[{}]", part.len() - 2).as_bytes());
+            body.extend_from_slice(&part[2..]);
         }
         return Some(Asked { variables, body, keeps: true });
     }

@@ -114,6 +114,12 @@ pub const RULES: &[Rule] = &[
         with: "[$1 $2:{CLIENTPORT}]",
     },
     Rule {
+        name: "client-port",
+        why: "chosen by the kernel",
+        pattern: r"(dialog with client [0-9a-f.:]+):\d+ failed",
+        with: "$1:{CLIENTPORT} failed",
+    },
+    Rule {
         name: "rewrite-ids",
         why: "addresses in memory that tell servers and requests apart",
         pattern: r"/sid#[0-9a-f]+\]\[rid#[0-9a-f]+/",

@@ -97,6 +97,7 @@ pub static REGISTRY: &[&Module] = &[
     &metadata::mod_unique_id::MODULE,
     &metadata::mod_usertrack::MODULE,
     &proxy::mod_proxy::MODULE,
+    &proxy::mod_proxy_ajp::MODULE,
     &proxy::mod_proxy_connect::MODULE,
     &proxy::mod_proxy_fcgi::MODULE,
     &proxy::mod_proxy_http::MODULE,

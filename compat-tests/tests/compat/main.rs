@@ -60,6 +60,7 @@ mod mod_mime;
 mod mod_mime_magic;
 mod mod_negotiation;
 mod mod_proxy;
+mod mod_proxy_ajp;
 mod mod_proxy_connect;
 mod mod_proxy_fcgi;
 mod mod_proxy_html;

@@ -75,7 +75,10 @@ pub async fn connect(r: &mut Request, worker: Option<&Arc<Worker>>, to: &Address
     let initial = r.env.contains("proxy-initial-not-pooled")
         && r.connection.keepalives.load(std::sync::atomic::Ordering::Relaxed) == 0;
     // One that is for this request alone takes a kept one's place.
-    let alone = !told || initial || r.keep_alive == Some(false) || r.env.contains("force-proxy-request-1.0");
+    let over = r.keep_alive == Some(false) || r.env.contains("force-proxy-request-1.0");
+    let http =
+        worker.is_some_and(|worker| ["http", "https", "ws", "wss"].iter().any(|scheme| worker.scheme == *scheme));
+    let alone = !told || initial || http && over;
     if let Some(worker) = reusable
         && let Some(stream) = kept(worker)
         && !alone
