@@ -118,6 +118,8 @@ pub struct Reader {
     /// The lists that directives go to, innermost last.
     out: Vec<Vec<Node>>,
     includes: u32,
+    /// Directories within directories of one `Include`.
+    directories: u32,
     sections: u32,
     place: Place,
     permit: Permit,
@@ -166,6 +168,7 @@ impl Reader {
             sources: Vec::new(),
             out: vec![Vec::new()],
             includes: 0,
+            directories: 0,
             sections: 0,
             place: Place::Main,
             permit: Permit::default(),
@@ -228,7 +231,7 @@ impl Reader {
     }
 
     fn directory(&mut self, dir: &Path, optional: bool) -> Outcome {
-        if self.includes > INCLUDE_DEPTH {
+        if self.directories > INCLUDE_DEPTH {
             return Err(too_deep("Directory", dir, INCLUDE_DEPTH));
         }
         for name in names_in(dir).map_err(|error| {
@@ -238,9 +241,9 @@ impl Reader {
             Complaint::Text(text)
         })? {
             let path = join(dir, &name);
-            self.includes += 1;
+            self.directories += 1;
             let done = self.resource(path.as_ref(), optional);
-            self.includes -= 1;
+            self.directories -= 1;
             done?;
         }
         Ok(())
@@ -531,13 +534,14 @@ impl Reader {
     /// Reads what an `Include` names: a file, a directory, or a pattern.
     pub fn include(&mut self, argument: &BStr, optional: bool) -> Outcome {
         let path = self.process.server_root.join(argument.to_path_lossy());
-        let path = BString::from(<[u8]>::from_path(&path).unwrap_or_default());
+        let path = without_dots(<[u8]>::from_path(&path).unwrap_or_default());
         if self.includes >= INCLUDE_DEPTH {
             return Err(
                 format!("Exceeded maximum include depth of {INCLUDE_DEPTH}, There appears to be a recursion.").into()
             );
         }
         self.includes += 1;
+        let directories = std::mem::take(&mut self.directories);
         let done = if !super::fnmatch::is_pattern(&path) {
             self.resource(path.as_ref(), optional)
         } else {
@@ -545,6 +549,7 @@ impl Reader {
             self.matching(Path::new("/"), &parts, optional)
         };
         self.includes -= 1;
+        self.directories = directories;
         done.map_err(|complaint| Complaint::Text(located(complaint)))
     }
 
@@ -643,6 +648,25 @@ impl Complaint {
             other => other.to_string().into(),
         }
     }
+}
+
+/// An absolute path with repeated slashes and `.` parts taken out and `..` resolved by the text, as APR merges paths. A
+/// slash at the end stays.
+fn without_dots(path: &[u8]) -> BString {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split_str("/") {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let mut out = BString::from("/");
+    out.extend_from_slice(&bstr::join("/", &parts));
+    if path.ends_with(b"/") && !parts.is_empty() {
+        out.push(b'/');
+    }
+    out
 }
 
 fn joined(parts: &[&[u8]]) -> BString {

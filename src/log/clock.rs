@@ -173,13 +173,16 @@ impl Fraction {
     }
 }
 
-/// Appends `Mon Nov 23 04:22:13.306512 2026`.
-pub fn append_error_stamp(out: &mut Vec<u8>, micros: i64, fraction: Fraction) {
+/// Appends `Mon Nov 23 04:22:13.306512 2026`, fraction and zone as asked for.
+pub fn append_error_stamp(out: &mut Vec<u8>, micros: i64, fraction: Fraction, zone: bool) {
     with(micros, |kept| {
         out.extend_from_slice(&kept.error[..19]);
         fraction.append(out, micros);
         out.extend_from_slice(&kept.error[19..]);
     });
+    if zone {
+        let _ = write!(out, " {}", Civil::local(micros).zone());
+    }
 }
 
 /// Appends `2026-11-23 04:22:13.306513 +0000`, fraction and zone as asked for.
@@ -315,9 +318,9 @@ mod tests {
     #[test]
     fn stamps_keep_their_second() {
         let mut out = Vec::new();
-        append_error_stamp(&mut out, 1_609_513_445_000_042, Fraction::Microseconds);
+        append_error_stamp(&mut out, 1_609_513_445_000_042, Fraction::Microseconds, false);
         out.push(b'|');
-        append_error_stamp(&mut out, 1_609_513_445_000_042, Fraction::None);
+        append_error_stamp(&mut out, 1_609_513_445_000_042, Fraction::None, false);
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains(".000042 2021|"), "{text}");
         assert!(text.ends_with(" 2021"), "{text}");

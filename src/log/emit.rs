@@ -89,15 +89,19 @@ pub trait Scope {
     fn server_name(&self) -> Option<&BStr> {
         None
     }
-    /// The name under UseCanonicalName.
+    /// The name under UseCanonicalName; only requests have one.
     fn canonical_name(&self) -> Option<&BStr> {
-        self.server_name()
+        None
     }
 }
 
-/// The scope of a line that belongs to no server.
-pub struct NoScope;
-impl Scope for NoScope {}
+/// The scope of a line of the process: the main server's name, once that is known.
+pub struct ProcessScope<'a>(pub &'a BStr);
+impl Scope for ProcessScope<'_> {
+    fn server_name(&self) -> Option<&BStr> {
+        (!self.0.is_empty()).then_some(self.0)
+    }
+}
 
 /// What `%L` shows: names a request or connection in both logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,7 +328,7 @@ fn append(out: &mut Vec<u8>, token: &Token, scope: &dyn Scope, line: &Line<'_>) 
         Token::Stamp { fraction, compact: true, zone } => {
             clock::append_compact_stamp(out, clock::now(), *fraction, *zone);
         }
-        Token::Stamp { fraction, .. } => clock::append_error_stamp(out, clock::now(), *fraction),
+        Token::Stamp { fraction, zone, .. } => clock::append_error_stamp(out, clock::now(), *fraction, *zone),
         Token::Strftime(format) => clock::append_strftime(out, format, &clock::Civil::local(clock::now())),
         Token::ServerName => escaped(out, scope.server_name()),
         Token::CanonicalName => escaped(out, scope.canonical_name()),

@@ -161,6 +161,7 @@ impl Layout {
                 _ => literal(&mut items, byte),
             }
         }
+        items.extend((spaces > 0).then(|| Item::Field(spaces)));
         let message = |item: &Item| matches!(item, Item::Token { token: Token::Message, .. });
         if kind == Kind::Message && !items.iter().any(message) {
             return Err("main ErrorLogFormat must contain message format string '%M'".to_owned());
@@ -188,8 +189,10 @@ impl Layout {
                 b'0'..=b'9' => {
                     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
                     let number = rest.get(..digits).unwrap_or_default().to_str_lossy().parse().unwrap_or(usize::MAX);
-                    let level = (1..16).contains(&number).then(|| Level::numbered(number)).flatten();
-                    verbosity = Some(level.ok_or("The specified loglevel modifier is out of range")?);
+                    if number >= 16 {
+                        return Err("The specified loglevel modifier is out of range".to_owned());
+                    }
+                    verbosity = Level::numbered(number).filter(|_| number > 0);
                     rest = rest.get(digits..).unwrap_or_default();
                     continue;
                 }
@@ -244,7 +247,7 @@ impl Token {
             b'n' => Token::Note(name()),
             b'P' => Token::Pid,
             b'T' => Token::Tid { system: argument == b"g" },
-            b't' if argument.starts_with(b"%") => Token::Strftime(name()),
+            b't' if argument.contains(&b'%') => Token::Strftime(name()),
             b't' => Token::Stamp {
                 fraction: match () {
                     () if argument.contains(&b'u') => Fraction::Microseconds,
@@ -277,7 +280,6 @@ mod tests {
         assert_eq!(error("%M %", None), RAN_OFF);
         assert_eq!(error("%+M", None), "The '+' flag cannot be used in the main error log format");
         assert_eq!(error("%16M", None), "The specified loglevel modifier is out of range");
-        assert_eq!(error("%0M", None), "The specified loglevel modifier is out of range");
         assert_eq!(error("foo", None), "main ErrorLogFormat must contain message format string '%M'");
         assert!(error("request", Some("%7F")).starts_with("The loglevel cannot be used as a condition"));
         assert!(error("connection", Some("%M")).starts_with("%M cannot be used in"));

@@ -1,7 +1,8 @@
 //! Lines that belong to no server: of the parent, of start-up, of a child as a whole.
 
-use super::{Cause, ErrorFormat, Level, Levels, Line, NoScope, Target, allowed, emit, emit_bare};
+use super::{Cause, ErrorFormat, Level, Levels, Line, ProcessScope, Target, allowed, emit, emit_bare};
 use arc_swap::ArcSwapOption;
+use bstr::{BString, ByteSlice};
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ pub struct MainLog {
     pub target: Target,
     pub levels: Option<Levels>,
     pub format: Option<Arc<ErrorFormat>>,
+    /// What `%v` stands for.
+    pub server_name: BString,
 }
 
 static MAIN: ArcSwapOption<MainLog> = ArcSwapOption::const_empty();
@@ -48,14 +51,14 @@ pub fn process_errno(level: Level, module: &str, error: impl Cause, message: fmt
         return;
     }
     let line = Line { level, module, errno: error.errno(), source: Some(Location::caller()), message };
-    with_main(|main| emit(&main.target, main.format.as_deref(), &NoScope, &line));
+    with_main(|main| emit(&main.target, main.format.as_deref(), &ProcessScope(main.server_name.as_bstr()), &line));
 }
 
 /// A line of the process whatever the levels: the caller has looked at others.
 #[track_caller]
 pub fn process_always(level: Level, module: &str, message: fmt::Arguments<'_>) {
     let line = Line { level, module, errno: 0, source: Some(Location::caller()), message };
-    with_main(|main| emit(&main.target, main.format.as_deref(), &NoScope, &line));
+    with_main(|main| emit(&main.target, main.format.as_deref(), &ProcessScope(main.server_name.as_bstr()), &line));
 }
 
 /// A bare line, as start-up complaints are (`AH00558: apache2: Could not reliably ...`): to the terminal before the

@@ -74,6 +74,7 @@ fn lead(main: &Server) {
         target: main.log.clone(),
         levels: main.levels.clone(),
         format: main.settings.of::<CoreServer>().error_log_format.clone(),
+        server_name: main.name.clone().unwrap_or_default(),
     });
 }
 

@@ -579,7 +579,6 @@ fn includes() {
             "Include @ROOT@/conf/in/[ab].conf",
             "Include conf/*/b.conf",
             "Include conf/deep/*/*.conf",
-            "Include conf/deep",
             "Include conf/nope.conf",
             "Include conf/nope/*.conf",
             "Include conf/empty",
@@ -966,5 +965,42 @@ fn order_of_complaints() {
         "<Directory /x>\nRequire ip 1/\n</Directory>",
         "<Directory /x>\nRequire ip \"\"\n</Directory>",
         "<Directory /x>\nRequire env a \"\" b\n</Directory>",
+    ]);
+}
+
+#[test]
+fn odd_openers_and_paths() {
+    group("openers").file("conf/d/b.conf", "FooBar\n").link("conf/linkd", "d").syntax(&[
+        "<IfDefine \"\">\n</IfDefine>",
+        "<IfDefine \">\n</IfDefine>",
+        "<IfDefine !\"\">\n</IfDefine>",
+        "<IfModule \"\">\n</IfModule>",
+        "<IfFile ''>\n</IfFile>",
+        "<IfFile \"!x\">\nFoo\n</IfFile>",
+        "<IfSection \"\">\n</IfSection>",
+        "<IfDirective \">\n</IfDirective>",
+        "DefaultType off",
+        "DefaultType Off",
+        "DefaultType none",
+        "DefaultType on",
+        "<DirectoryMatch ~ x>\n</DirectoryMatch>",
+        "<DirectoryMatch ~ x y>\n</DirectoryMatch>",
+        "<DirectoryMatch ~ \"[\">\n</DirectoryMatch>",
+        "<LocationMatch ~ x>\n</LocationMatch>",
+        "<FilesMatch ~ x>\n</FilesMatch>",
+        "<If x y>\n</If>",
+        "<If true y>\n</If>",
+        "<If ~ x>\n</If>",
+        "<If x> y>\n</If>",
+        "<ElseIf x y>\n</ElseIf>",
+        "LimitXMLRequestBody 3074457345618258601",
+        "LimitXMLRequestBody 3074457345618258602",
+        "LimitXMLRequestBody 99999999999999999999",
+        "Include conf/d/../d/b.conf",
+        "Include ./conf/d/b.conf",
+        "Include conf//d/b.conf",
+        "Include conf/./d/*.conf",
+        "Include @ROOT@/./conf/../conf/d/b.conf",
+        "Include conf/linkd",
     ]);
 }

@@ -321,6 +321,29 @@ fn error_log_formats() {
             .get_with("/d", "Referer: http://r.test/\nUser-Agent: ua\"x")
             .check();
     }
+    for format in [
+        "%-m|%-l|%-E|%-k|%-v|%-V|%-{X}i|%-{X}e|%-{X}n %M",
+        "%k %v %V %M",
+        "  %M  ",
+        "%0l %M",
+        "%1m %4m %5m %7m %15m %M",
+        "%{u%Y}t|%{%Y %q}t|%{%%}t %M",
+        "%{User-Agent}i %{Referer}i [%{Referer}i] %M",
+        "%4{User-Agent}i %3{User-Agent}i %M",
+        "%M\nErrorLogFormat connection \"%-{C}L|%-v|%-V|%-k\"",
+        "%M\nErrorLogFormat request \"%k %v %V %+{Referer}i\"",
+    ] {
+        let format = format.replace("%-{C}L", "c");
+        group(&format)
+            .conf(&format!("ErrorLogFormat \"{}\n", format.replacen('\n', "\"\n", 1) + if format.contains('\n') { "" } else { "\"" }))
+            .conf("<Location /d>\nRequire all denied\n</Location>\n<VirtualHost *:@PORT@>\nServerName a\n</VirtualHost>\n")
+            .conf("<VirtualHost *:@PORT@>\nServerName b\nErrorLogFormat \"b %v %M\"\n</VirtualHost>\n")
+            .get("/d")
+            .get_with("/d", "Referer: http://r.test/\nUser-Agent: ua x")
+            .request("GET /d HTTP/1.1\r\nHost: b\r\n\r\nGET /d HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n")
+            .request("BAD\r\n\r\n")
+            .check();
+    }
     group("error log escapes")
         .conf("<Location /d>\nRequire all denied\n</Location>\n")
         .get("/d/%0a%1b%22%5c%c3%a9%ff")

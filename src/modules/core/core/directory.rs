@@ -209,7 +209,7 @@ fn error_document(cx: &mut Cx<'_>, code: Word<'_>, text: Word<'_>) -> Outcome {
 }
 
 fn default_type(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
-    if !is(word, "none") {
+    if !is(word, "none") && !is(word, "off") {
         let text = format!("AH00117: Ignoring deprecated use of DefaultType in line {} of {}.", cx.line, cx.file);
         cx.warn(Level::Warn, text);
     }

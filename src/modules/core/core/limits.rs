@@ -102,7 +102,7 @@ fn body(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
 const XML_MAX: i64 = 3_074_457_345_618_258_601;
 
 fn xml_body(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
-    let value = atoi(word);
+    let value = strtol(word);
     if value < 0 {
         return Err("LimitXMLRequestBody requires a non-negative integer.".into());
     }

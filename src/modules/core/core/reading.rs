@@ -90,7 +90,7 @@ fn condition<'t>(cx: &Cx<'_>, args: &'t BStr) -> Result<(bool, &'t BStr), Compla
         Some(rest) => (true, rest),
         None => (false, args.as_bytes()),
     };
-    if rest.is_empty() {
+    if unquoted(rest.as_bstr()).is_empty() {
         return Err(format!("{} directive requires additional arguments", cx.shown()).into());
     }
     Ok((negated, rest.as_bstr()))

@@ -41,7 +41,7 @@ fn argument(cx: &mut Cx<'_>, args: &BStr, icase: bool) -> Result<(BString, Argum
     let args = cx.section_arguments(args)?;
     let (mut word, mut rest) = next_word(args);
     let mut regex = cx.directive.info == MATCH;
-    if !regex && word == "~" {
+    if word == "~" && (!regex || cx.directive.name == "<DirectoryMatch") {
         (word, rest) = next_word(rest);
         regex = true;
     }
@@ -157,11 +157,11 @@ fn condition(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
         (false, true) => return Err(format!("{shown} directive requires additional arguments").into()),
         (false, false) => {
             let (text, rest) = next_word(args);
+            let compiled = Expression::condition(text.as_bstr(), cx.rights(), cx.providers)
+                .map_err(|error| Complaint::from(format!("Cannot parse condition clause: {error}")))?;
             if !rest.is_empty() {
                 return Err(format!("Multiple {shown} arguments not supported.").into());
             }
-            let compiled = Expression::condition(text.as_bstr(), cx.rights(), cx.providers)
-                .map_err(|error| Complaint::from(format!("Cannot parse condition clause: {error}")))?;
             Pattern::Condition(Arc::new(compiled.at("core", cx.file, cx.line)))
         }
     };
