@@ -161,7 +161,7 @@ impl Layout {
                 _ => literal(&mut items, byte),
             }
         }
-        items.extend((spaces > 0).then(|| Item::Field(spaces)));
+        items.extend((spaces > 0).then_some(Item::Field(spaces)));
         let message = |item: &Item| matches!(item, Item::Token { token: Token::Message, .. });
         if kind == Kind::Message && !items.iter().any(message) {
             return Err("main ErrorLogFormat must contain message format string '%M'".to_owned());
