@@ -429,6 +429,8 @@ async fn answer(
         if status == Status::RANGE_NOT_SATISFIABLE {
             // Apache has begun a response by then, and counts this one as its second.
             r.connection.keepalives.fetch_add(1, Ordering::Relaxed);
+            // What it had for its head is gone with it.
+            r.err_headers_out.clear();
         }
         r.body_out = Body::Empty;
         server::die(r, status).await;

@@ -364,8 +364,11 @@ async fn unknown_length(r: &mut Request, out: &mut Outgoing<'_>, mut body: Body,
     let served = r.connection.keepalives.load(Ordering::Relaxed);
     let mut delimiting = head(r, out, manner);
     let mut whole = Ok(true);
-    let measurable = !matches!(&body, Body::Stream(source) if !source.measurable());
-    while !ended && measurable {
+    while !ended && !matches!(&body, Body::Stream(source) if !source.measurable()) {
+        if matches!(&body, Body::Stream(source) if source.length() == Some(0)) {
+            ended = true;
+            break;
+        }
         let gathered: u64 = ready.iter().map(Piece::len).sum();
         if gathered >= GATHER as u64 || ready.iter().any(|piece| matches!(piece, Piece::Flush)) {
             break;
@@ -444,15 +447,17 @@ pub async fn gather(r: &mut Request) -> Result<(), Status> {
                 held += piece.len();
                 let flush = matches!(piece, Piece::Flush);
                 ready.push_back(piece);
-                if flush {
+                if flush || matches!(&body, Body::Stream(source) if !source.measurable()) {
                     break;
                 }
+                if !matches!(&body, Body::Stream(source) if source.length() == Some(0)) {
+                    continue;
+                }
             }
-            None => {
-                r.body_out = Body::Pieces(ready);
-                return Ok(());
-            }
+            None => {}
         }
+        r.body_out = Body::Pieces(ready);
+        return Ok(());
     }
     r.body_out = Body::Stream(Box::new(Begun { ready, rest: body }));
     Ok(())

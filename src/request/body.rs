@@ -130,6 +130,12 @@ pub trait Source: Send {
     fn measurable(&self) -> bool {
         true
     }
+    /// Whether the end of a short body comes along with its octets, so that a filter can know how short it is.
+    fn ends_at_once(&self) -> bool {
+        self.measurable()
+    }
+    /// A filter reads this body: where whoever makes it pauses, nothing has to go out ([`Piece::Flush`]).
+    fn read_steadily(&mut self, _steadily: bool) {}
 }
 
 /// A message body.
@@ -156,6 +162,12 @@ impl Body {
     }
     pub fn is_empty(&self) -> bool {
         self.length() == Some(0)
+    }
+    /// See [`Source::read_steadily`].
+    pub fn read_steadily(&mut self, steadily: bool) {
+        if let Body::Stream(source) = self {
+            source.read_steadily(steadily);
+        }
     }
     /// The next piece; None at the end.
     pub async fn next(&mut self, r: &mut Request) -> Result<Option<Piece>, Fault> {

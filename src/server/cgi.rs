@@ -170,6 +170,7 @@ pub struct ScriptHead {
     cookies: Vec<BString>,
     others: Table,
     lines: usize,
+    of_file: bool,
 }
 
 /// Longest line in the head of a script's answer.
@@ -185,6 +186,11 @@ pub fn script_line(line: &[u8]) -> Cow<'_, [u8]> {
 }
 
 impl ScriptHead {
+    /// The head of a file that was written like a script's answer: the length it tells is believed.
+    pub fn of_file() -> ScriptHead {
+        ScriptHead { of_file: true, ..ScriptHead::default() }
+    }
+
     /// Lines so far.
     pub fn lines(&self) -> usize {
         self.lines
@@ -212,9 +218,10 @@ impl ScriptHead {
                 r.set_content_type(kind);
             }
             b"status" => self.set_status(r, value, script, module),
-            b"location" | b"content-length" | b"content-range" | b"etag" => r.headers_out.set(name, value),
             // How the answer is cut is the server's business alone.
             b"transfer-encoding" => {}
+            b"content-length" if !self.of_file && !r.env.contains("ap_trust_cgilike_cl") => {}
+            b"location" | b"content-length" | b"content-range" | b"etag" => r.headers_out.set(name, value),
             b"last-modified" => {
                 if let Some(seconds) = date::parse(value) {
                     r.mtime = r.mtime.max(seconds.saturating_mul(1_000_000));
@@ -280,6 +287,22 @@ mod tests {
         assert_eq!((r.status, r.err_headers_out.get("X")), (Status(404), Some("1, 2".into())));
         assert!(!r.headers_out.contains("Transfer-Encoding") && !r.err_headers_out.contains("Transfer-Encoding"));
         assert_eq!(head.line(&mut r, b"nothing", "x".into(), "cgi"), HeadLine::Malformed);
+    }
+
+    #[test]
+    fn a_programs_length_is_believed_where_it_is_trusted() {
+        for (mut head, trust, believed) in [
+            (ScriptHead::default(), false, false),
+            (ScriptHead::default(), true, true),
+            (ScriptHead::of_file(), false, true),
+        ] {
+            let mut r = request();
+            if trust {
+                r.env.set("ap_trust_cgilike_cl", "");
+            }
+            assert_eq!(head.line(&mut r, b"content-length: 3", "x".into(), "cgi"), HeadLine::More);
+            assert_eq!(r.headers_out.contains("Content-Length"), believed, "{trust}");
+        }
     }
 
     #[test]

@@ -520,3 +520,34 @@ fn documents_of_any_status() {
         "ErrorDocument 4040 x",
     ]);
 }
+
+/// The handler's name is the media type's while a response is made, and nobody's before and after.
+#[test]
+fn handlers_by_type() {
+    group("handlers by type")
+        .and_modules("headers actions")
+        .log_format(r#"\"%r\" %>s %R %<R"#)
+        .conf(
+            "Header always set X-Handler expr=%{HANDLER}\nAddType text/x-action .act\nAction text/x-action /a.txt virtual\n\
+             <If \"%{HANDLER} == 'text/plain'\">\nHeader set X-If yes\n</If>\n<Location /set>\nSetHandler default-handler\n</Location>\n\
+             <Location /odd>\nSetHandler nobodys\n</Location>\nErrorDocument 404 /a.txt\n",
+        )
+        .file("htdocs/a.txt", "a\n")
+        .file("htdocs/set/a.txt", "a\n")
+        .file("htdocs/odd/a.txt", "a\n")
+        .file("htdocs/none", "a\n")
+        .file("htdocs/x.act", "a\n")
+        .file("htdocs/list/b.html", "a\n")
+        .conf("<Directory @ROOT@/htdocs/list>\nOptions Indexes\n</Directory>\n")
+        .get("/a.txt")
+        .get_with("/a.txt", "Range: bytes=9-")
+        .get_with("/a.txt", "If-None-Match: *")
+        .get("/set/a.txt")
+        .get("/odd/a.txt")
+        .get("/none")
+        .get("/x.act")
+        .get("/list/")
+        .get("/nope")
+        .ask("PUT", "/a.txt", "")
+        .check();
+}

@@ -180,3 +180,22 @@ fn errors() {
     ]);
     group("cgi overrides").and_modules("cgi").htaccess(&["CGIScriptTimeout 5", "ScriptLog x", "CGIPassAuth On"]);
 }
+
+/// What a script says of its length is believed where ap_trust_cgilike_cl is set, and of nobody else's framing.
+#[test]
+fn lengths() {
+    for module in ["cgi", "cgid"] {
+        let mut g = scripts("lengths", module, "SetEnvIf Request_URI /trusted$ ap_trust_cgilike_cl\n");
+        for (name, head) in
+            [("length", "content-length: 4"), ("odd", "Content-Length: x"), ("coding", "Transfer-Encoding: chunked")]
+        {
+            let pause = if name == "length" { "" } else { "; sleep 0.1; printf more" };
+            g = script(g, name, &format!("printf 'Content-Type: text/plain\\n{head}\\n\\nbody'{pause}"));
+            g = g.ask("HEAD", &format!("/cgi/{name}"), "").ask("HEAD", &format!("/cgi/{name}/trusted"), "");
+            if name != "length" {
+                g = g.get(&format!("/cgi/{name}"));
+            }
+        }
+        g.get("/cgi/length/trusted").check();
+    }
+}

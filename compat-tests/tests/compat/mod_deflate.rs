@@ -88,6 +88,9 @@ fn errors() {
         "DeflateFilterNote Ratio n",
         "DeflateFilterNote a b c",
         "DeflateInflateLimitRequestBody x",
+        "DeflateInflateLimitRequestBody 5x",
+        "DeflateInflateLimitRequestBody 99999999999999999999",
+        "DeflateInflateLimitRequestBody -1",
         "DeflateInflateRatioLimit x",
         "DeflateInflateRatioLimit 0",
         "DeflateInflateRatioBurst 0",
@@ -125,6 +128,100 @@ fn inflated_answers() {
     }
 }
 
+/// Buffers and windows of all sizes: what goes out, and whether its length is told.
+#[test]
+fn buffers_and_windows() {
+    let noise = |octets: usize| {
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            b"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ+/-.,;:_!?"[(state >> 33) as usize % 56]
+        };
+        (0..octets).map(|_| next()).collect::<Vec<u8>>()
+    };
+    for conf in [
+        "DeflateBufferSize 1\n",
+        "DeflateBufferSize 100\n",
+        "DeflateBufferSize 511\n",
+        "DeflateBufferSize 40000\n",
+        "DeflateBufferSize 200000\n",
+        "DeflateBufferSize 99999999999\n",
+        "DeflateWindowSize 1\n",
+        "DeflateWindowSize 7\n",
+        "DeflateWindowSize 8\n",
+        "DeflateMemLevel 1\nDeflateCompressionLevel 1\n",
+        "",
+    ] {
+        let mut g = group(&format!("deflate with {conf}"))
+            .and_modules("deflate")
+            .log_format(r#"\"%r\" %>s %{in}n"#)
+            .conf("DeflateFilterNote Input in\nSetOutputFilter DEFLATE\nAddEncoding gzip .gz\n<FilesMatch gz$>\nSetOutputFilter INFLATE\n</FilesMatch>\n")
+            .conf(conf)
+            .file("htdocs/packed.txt.gz", PACKED);
+        for octets in [3_000, 9_000, 40_000, 66_000, 300_000] {
+            let path = format!("htdocs/n{octets}.txt");
+            g = g.file(&path, noise(octets)).get_with(&path[6..], "Accept-Encoding: gzip");
+            let path = format!("htdocs/t{octets}.txt");
+            g = g.file(&path, "hello, world ".repeat(octets / 13)).get_with(&path[6..], "Accept-Encoding: gzip");
+        }
+        g.get("/packed.txt.gz").check();
+    }
+}
+
+/// What is short is left alone, however it comes about; a script's pauses do not end a piece.
+#[test]
+fn short_responses() {
+    let mut g = group("short responses")
+        .and_modules("deflate include substitute sed buffer data cgid headers")
+        .log_sizes_vary()
+        .conf(
+            "SetOutputFilter DEFLATE\nHeader append Vary X-Other\nScriptAlias /cgi/ @ROOT@/cgi/\nAddEncoding gzip .gz\n\
+             <Location /inf>\nSetOutputFilter INFLATE;DEFLATE\n</Location>\n\
+             <Location /inc>\nSetOutputFilter INCLUDES;DEFLATE\n</Location>\n\
+             <Location /sub>\nSetOutputFilter SUBSTITUTE;DEFLATE\nSubstitute s/x/y/\n</Location>\n\
+             <Location /sed>\nSetOutputFilter SED;DEFLATE\nOutputSed s/x/y/\n</Location>\n\
+             <Location /buf>\nSetOutputFilter BUFFER;DEFLATE\n</Location>\n\
+             <Location /data>\nSetOutputFilter DATA;DEFLATE\n</Location>\n",
+        )
+        .file("htdocs/inf/a.html.gz", PACKED);
+    let mut paths = vec!["/inf/a.html.gz".to_owned()];
+    for octets in [0usize, 1, 67, 68, 69, 200] {
+        for dir in if octets == 0 { &["inc", "buf"][..] } else { &["inc", "sub", "sed", "buf", "data"] } {
+            g = g.file(&format!("htdocs/{dir}/{octets}.html"), "x".repeat(octets));
+            paths.push(format!("/{dir}/{octets}.html"));
+        }
+        for (name, rest) in [("at-once", ""), ("slow", "sleep 0.1\nprintf y\nsleep 0.1\n")] {
+            let script = format!("#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n{}'\n{rest}", "x".repeat(octets));
+            let path = format!("cgi/{name}{octets}");
+            g = g.file(&path, script).mode(&path, 0o755);
+            paths.push(format!("/{path}"));
+        }
+    }
+    for path in paths {
+        g = g.get_with(&path, "Accept-Encoding: gzip").ask("HEAD", &path, "Accept-Encoding: gzip");
+        if !path.starts_with("/data/") {
+            g = g.get(&path);
+        }
+    }
+    g.check();
+}
+
+/// `SetOutputFilter` with both, in either order.
+#[test]
+fn both_ways() {
+    let mut g = group("both ways").and_modules("deflate").log_sizes_vary().conf("AddEncoding gzip .gz\n");
+    for (name, chain) in [("id", "INFLATE;DEFLATE"), ("di", "DEFLATE;INFLATE"), ("dd", "DEFLATE;DEFLATE")] {
+        g = g
+            .conf(&format!("<Location /{name}>\nSetOutputFilter {chain}\n</Location>\n"))
+            .file(&format!("htdocs/{name}/a.txt.gz"), PACKED)
+            .file(&format!("htdocs/{name}/b.txt"), "hello, world ".repeat(100));
+        for path in ["a.txt.gz", "b.txt"] {
+            g = g.get(&format!("/{name}/{path}")).get_with(&format!("/{name}/{path}"), "Accept-Encoding: gzip");
+        }
+    }
+    g.check();
+}
+
 /// Bodies that come compressed: to a script, to the default handler, to a file that does not exist; limits.
 #[test]
 fn request_bodies() {
@@ -155,10 +252,11 @@ fn request_bodies() {
             "ScriptAlias /cgi/ @ROOT@/cgi/\nSetInputFilter DEFLATE\n<Location /cgi/limit>\nDeflateInflateLimitRequestBody 100000\n</Location>\n\
              <Location /cgi/ratio>\nDeflateInflateRatioLimit 50\nDeflateInflateRatioBurst 2\n</Location>\n\
              <Location /cgi/loose>\nDeflateInflateRatioLimit 2000\n</Location>\nAlias /limit @ROOT@/htdocs\n<Location /limit>\nDeflateInflateLimitRequestBody 100000\n</Location>\n\
-             <Location /cgi/core>\nLimitRequestBody 4000\n</Location>\n",
+             <Location /cgi/core>\nLimitRequestBody 4000\n</Location>\n\
+             <Location /cgi/none>\nDeflateInflateLimitRequestBody 0\nLimitRequestBody 4000\n</Location>\n",
         )
         .file("htdocs/t.txt", "text\n");
-    for name in ["body", "limit", "ratio", "loose", "core"] {
+    for name in ["body", "limit", "ratio", "loose", "core", "none"] {
         let path = format!("cgi/{name}");
         let script = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'; echo \"$CONTENT_LENGTH $HTTP_CONTENT_ENCODING\"; wc -c 2>/dev/null; sleep 0.1\n";
         g = g.file(&path, script).mode(&path, 0o755);
@@ -166,8 +264,17 @@ fn request_bodies() {
     for coding in ["gzip", "x-gzip", "deflate", "identity", "br, gzip", "gzip, br", ""] {
         g = g.request(post("/cgi/body", coding, &small));
     }
-    for path in ["/cgi/body", "/cgi/limit", "/cgi/ratio", "/cgi/loose", "/cgi/core", "/t.txt", "/limit/t.txt", "/none"]
-    {
+    for path in [
+        "/cgi/body",
+        "/cgi/limit",
+        "/cgi/ratio",
+        "/cgi/loose",
+        "/cgi/core",
+        "/cgi/none",
+        "/t.txt",
+        "/limit/t.txt",
+        "/none",
+    ] {
         g = g.request(post(path, "gzip", &bomb));
     }
     for (path, body) in
@@ -186,7 +293,9 @@ fn request_bodies() {
     length[last] ^= 1;
     let named = [&small[..3], &[8], &small[4..10], b"name\0", &small[10..]].concat();
     let flags = [&small[..3], &[0x80], &small[4..]].concat();
-    for body in [&behind, &length, &named, &flags] {
+    let method = [&small[..2], &[9], &small[3..]].concat();
+    let open = [&small[..3], &[8], &small[4..10], b"name"].concat();
+    for body in [&behind, &length, &named, &flags, &method, &open] {
         g = g.request(post("/cgi/body", "gzip", body));
     }
     g.request(post("/cgi/body", "gzip", b"")).request(post("/t.txt", "gzip", b"not gzip at all")).check();
@@ -207,7 +316,7 @@ fn inflated_responses() {
     let mut g = group("INFLATE of odd responses")
         .and_modules("deflate")
         .log_sizes_vary()
-        .conf("SetOutputFilter INFLATE\nAddEncoding x-gzip .gz\nAddType text/plain .txt\n");
+        .conf("LogLevel deflate:debug\nSetOutputFilter INFLATE\nAddEncoding x-gzip .gz\nAddType text/plain .txt\n");
     for (name, bytes) in [
         ("good", good.clone()),
         ("plain", b"this is no gzip at all".to_vec()),
@@ -216,6 +325,10 @@ fn inflated_responses() {
         ("sum", changed(good.len() - 8)),
         ("length", changed(good.len() - 4)),
         ("flags", changed(3)),
+        ("method", changed(2)),
+        ("magic", changed(1)),
+        ("data", changed(12)),
+        ("empty", Vec::new()),
         ("behind", [&good[..], b"more"].concat()),
         ("named", [&good[..3], &[8], &good[4..10], b"name\0", &good[10..]].concat()),
     ] {

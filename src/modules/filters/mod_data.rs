@@ -95,6 +95,9 @@ impl Source for Encoded {
     fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, Result<Option<Piece>, Fault>> {
         Box::pin(self.pull(r))
     }
+    fn ends_at_once(&self) -> bool {
+        false
+    }
     fn length(&self) -> Option<u64> {
         let octets = self.inner.length()? + self.left.len() as u64;
         Some(self.prefix.as_ref().map_or(0, |prefix| prefix.len() as u64) + octets.div_ceil(3) * 4)

@@ -5,6 +5,7 @@
 
 mod codec;
 mod inflate;
+mod short;
 
 use super::coding::{AlterETag, alter, is_compressible, is_plain};
 use crate::config::*;
@@ -13,6 +14,7 @@ use crate::module::{Hooks, Linked, Module};
 use crate::request::{Body, Filter, FilterContext, FilterKind, Request, Status};
 use bstr::{BStr, BString, ByteSlice};
 use codec::{Deflater, Settle};
+use short::{Fields, Opening, Uncompressed};
 
 pub static MODULE: Module = Module {
     name: "mod_deflate.c",
@@ -77,6 +79,12 @@ pub struct DeflateServer {
     buffer: Option<usize>,
     notes: Vec<(NoteKind, BString)>,
     etag: Option<AlterETag>,
+}
+
+impl DeflateServer {
+    fn window(&self) -> u8 {
+        self.window.unwrap_or(15)
+    }
 }
 
 impl Settings for DeflateServer {
@@ -167,13 +175,13 @@ fn alter_etag(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
 }
 
 fn limit_body(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
-    let Ok(value) = word.to_str_lossy().parse::<i64>() else {
-        return Err("DeflateInflateLimitRequestBody requires a non-negative integer.".into());
-    };
-    let Ok(value) = u64::try_from(value) else {
-        return Err("DeflateInflateLimitRequestBody requires a non-negative integer.".into());
-    };
-    cx.dir::<DeflateDir>().limit = Some(value);
+    let value = strtol(word);
+    if matches!(value, i64::MIN | i64::MAX) {
+        return Err("DeflateInflateLimitRequestBody is not parsable.".into());
+    }
+    let whole = whole_number(word).and_then(|value| u64::try_from(value).ok());
+    let refusal = "DeflateInflateLimitRequestBody requires a non-negative integer.";
+    cx.dir::<DeflateDir>().limit = Some(whole.ok_or(refusal)?);
     Ok(())
 }
 
@@ -194,6 +202,10 @@ fn ratio_burst(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
     cx.dir::<DeflateDir>().burst = Some(value.min(i64::from(u32::MAX)) as u32);
     Ok(())
 }
+
+/// Windows below these are accepted where they are set, and refused where they are used.
+const LEAST_DEFLATE_WINDOW: u8 = 9;
+const LEAST_INFLATE_WINDOW: u8 = 8;
 
 /// Bodies of known length up to this are not compressed.
 const LEAST: u64 = 68;
@@ -237,7 +249,8 @@ fn compress(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Stat
         return Ok(body);
     }
     // What gzip could only make longer stays as it is, whoever asks.
-    if body.length().is_some_and(|length| length <= LEAST) {
+    let apart = matches!(&body, Body::Stream(source) if !source.ends_at_once());
+    if !apart && body.length().is_some_and(|length| length <= LEAST) {
         return Ok(body);
     }
     let reason = if r.is_sub() {
@@ -264,15 +277,24 @@ fn compress(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Stat
         skip(r, "content-encoding already  set");
         return Ok(body);
     }
+    let before = (!apart && matches!(&body, Body::Stream(_))).then(|| Fields::of(r));
     // Caches must know that the answer depends on the field, also when this client does not want gzip.
     r.headers_out.merge("Vary", "Accept-Encoding");
     if r.env.contains("force-gzip") {
         r.log(Level::Trace1, "deflate", format_args!("Forcing compression (force-gzip set)"));
     } else if !r.headers_in.get("Accept-Encoding").is_some_and(accepts_gzip) {
         skip(r, "no Accept-Encoding: gzip or q=0");
-        return Ok(body);
+        return Ok(match before.map(|before| before.changed(r)) {
+            None => body,
+            before => Body::Stream(Box::new(Uncompressed(Opening::new(body, before)))),
+        });
     }
     let settings = r.server::<DeflateServer>();
+    if settings.window() < LEAST_DEFLATE_WINDOW {
+        let text = format_args!("AH01383: unable to init Zlib: deflateInit2 returned -2: URL {}", r.uri);
+        r.log(Level::Error, "deflate", text);
+        return Ok(body);
+    }
     match r.content_encoding.as_ref().filter(|coding| !is_plain(coding)) {
         Some(coding) => r.content_encoding = Some([coding.as_slice(), b", gzip"].concat().into()),
         None => r.headers_out.merge("Content-Encoding", "gzip"),
@@ -286,12 +308,13 @@ fn compress(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Stat
         input: named(settings, NoteKind::Input),
         output: named(settings, NoteKind::Output),
     };
+    let before = before.map(|before| before.changed(r));
     let level = settings.level.map_or(-1, i32::from);
     let buffer = settings.buffer.unwrap_or(8096);
     Ok(Body::Stream(Box::new(Deflater::new(
-        body,
+        Opening::new(body, before),
         level,
-        settings.window.unwrap_or(15),
+        settings.window(),
         settings.mem_level.unwrap_or(9),
         buffer,
         settle,

@@ -20,7 +20,8 @@ pub(super) enum Next {
 }
 
 impl Octets {
-    pub(super) fn new(inner: Body) -> Octets {
+    pub(super) fn new(mut inner: Body) -> Octets {
+        inner.read_steadily(true);
         Octets { inner, file: None }
     }
     pub(super) fn length(&self) -> Option<u64> {

@@ -80,7 +80,7 @@ async fn send(r: &mut Request) -> Answer {
 /// Takes the head of a file; where its body starts. None: what should be a head is none, which spoils nothing but the body.
 fn head(r: &mut Request, start: &[u8]) -> Option<usize> {
     let name: BString = r.filename.rsplit_str("/").next().unwrap_or_default().into();
-    let mut head = ScriptHead::default();
+    let mut head = ScriptHead::of_file();
     let mut at = 0;
     while let Some(rest) = start.get(at..).filter(|rest| !rest.is_empty()) {
         let end = rest.find_byte(b'\n').map_or(rest.len(), |end| end + 1).min(LINE);

@@ -138,6 +138,9 @@ impl Source for Reflected {
     fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, Result<Option<Piece>, Fault>> {
         Box::pin(self.pull(r))
     }
+    fn ends_at_once(&self) -> bool {
+        false
+    }
     fn length(&self) -> Option<u64> {
         self.left
     }

@@ -1,7 +1,8 @@
 //! The compressor: a body read piece by piece, gzip out in pieces of the configured size (RFC 1952).
 
+use super::short::Opening;
 use crate::engine::BoxFuture;
-use crate::request::{Body, Fault, FileRange, Piece, Request, Source};
+use crate::request::{Fault, FileRange, Piece, Request, Source};
 use bstr::BString;
 use bytes::Bytes;
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Status};
@@ -19,7 +20,7 @@ pub(super) struct Settle {
 
 /// See the module text.
 pub(super) struct Deflater {
-    inner: Body,
+    inner: Opening,
     /// A file range in the middle of being read.
     file: Option<FileRange>,
     stream: Deflate,
@@ -27,28 +28,54 @@ pub(super) struct Deflater {
     buffer: usize,
     out: Vec<u8>,
     done: bool,
+    /// Too short to compress.
+    plain: bool,
+    /// A full buffer came out before the body ended.
+    filled: bool,
+    /// Octets that zlib takes in before it must give some out.
+    ahead: u64,
     settle: Settle,
 }
 
 impl Deflater {
-    pub(super) fn new(inner: Body, level: i32, window: u8, mem_level: u8, buffer: usize, settle: Settle) -> Deflater {
+    pub(super) fn new(
+        inner: Opening,
+        level: i32,
+        window: u8,
+        mem_level: u8,
+        buffer: usize,
+        settle: Settle,
+    ) -> Deflater {
         let config = DeflateConfig {
             level,
-            // Negative: no zlib wrapper; gzip's is written here. Eight is the least that zlib takes.
-            window_bits: -i32::from(window.max(9)),
+            // Negative: no zlib wrapper; gzip's is written here.
+            window_bits: -i32::from(window),
             mem_level: i32::from(mem_level),
             ..DeflateConfig::default()
         };
         let stream = Deflate::new_with_config(config);
-        Deflater { inner, file: None, stream, crc: 0, buffer, out: HEADER.to_vec(), done: false, settle }
+        Deflater {
+            inner,
+            file: None,
+            stream,
+            crc: 0,
+            buffer,
+            out: HEADER.to_vec(),
+            done: false,
+            plain: false,
+            filled: false,
+            ahead: 2 << window,
+            settle,
+        }
     }
 
     fn feed(&mut self, mut input: &[u8], flush: DeflateFlush) -> Result<(), Fault> {
         self.crc = zlib_rs::crc32::crc32(self.crc, input);
+        let most = self.buffer.clamp(64, CHUNK);
         loop {
             let (before_in, before_out) = (self.stream.total_in(), self.stream.total_out());
             let at = self.out.len();
-            self.out.resize(at + self.buffer.max(64), 0);
+            self.out.resize(at + most, 0);
             let room = self.out.get_mut(at..).unwrap_or_default();
             let result = self.stream.compress(input, room, flush);
             let took = (self.stream.total_in() - before_in) as usize;
@@ -58,7 +85,10 @@ impl Deflater {
             match result {
                 Ok(Status::StreamEnd) => return Ok(()),
                 // Output that did not fill the room means that nothing is held back for lack of it.
-                Ok(_) if input.is_empty() && gave < self.buffer.max(64) => return Ok(()),
+                Ok(_) if input.is_empty() && gave < most => {
+                    self.filled |= flush == DeflateFlush::NoFlush && self.out.len() > self.buffer;
+                    return Ok(());
+                }
                 Ok(_) => {}
                 Err(error) => return Err(Fault::ours(format!("AH01386: Zlib error deflating data ({error:?})"))),
             }
@@ -87,6 +117,13 @@ impl Deflater {
     }
 
     async fn pull(&mut self, r: &mut Request) -> Result<Option<Piece>, Fault> {
+        if self.inner.is_short(r).await? {
+            (self.plain, self.done) = (true, true);
+            self.out.clear();
+        }
+        if self.plain {
+            return self.inner.next(r).await;
+        }
         while !self.done && self.out.len() < self.buffer {
             if let Some(range) = &mut self.file {
                 let mut chunk = vec![0; CHUNK.min(range.len as usize)];
@@ -122,5 +159,12 @@ impl Deflater {
 impl Source for Deflater {
     fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, Result<Option<Piece>, Fault>> {
         Box::pin(self.pull(r))
+    }
+    fn length(&self) -> Option<u64> {
+        (self.done && !self.plain && self.out.is_empty()).then_some(0)
+    }
+    fn measurable(&self) -> bool {
+        // A full buffer waits for the next call with more to compress; then it is passed on, and the length unknown.
+        !self.filled || self.stream.total_in() <= self.ahead
     }
 }

@@ -186,7 +186,7 @@ impl ExecElement for Kind {
         let kind = if self.pipes_errors { &CGI } else { &CGID };
         let output = match Running::shell(r, kind, silence(r), command) {
             Ok(script) => {
-                let output = Output { script, first: None, kind, raw_answer: false, gave: false };
+                let output = Output { script, first: None, kind, raw_answer: false, gave: false, steady: false };
                 Some(Body::Stream(Box::new(output)))
             }
             Err(error) => {
@@ -229,7 +229,8 @@ async fn run(r: &mut Request, kind: &'static Kind) -> Answer {
         r.simple = true;
         r.keep_alive = Some(false);
         r.output_filters.clear();
-        r.body_out = Body::Stream(Box::new(Output { script, first: None, kind, raw_answer, gave: false }));
+        r.body_out =
+            Body::Stream(Box::new(Output { script, first: None, kind, raw_answer, gave: false, steady: false }));
         return Answer::Ok;
     }
     let mut lines = Lines::default();
@@ -272,7 +273,7 @@ async fn run(r: &mut Request, kind: &'static Kind) -> Answer {
         return server::internal_redirect(r, &location).await;
     }
     let first = Some(Bytes::from(lines.rest)).filter(|rest| !rest.is_empty());
-    r.body_out = Body::Stream(Box::new(Output { script, first, kind, raw_answer, gave: false }));
+    r.body_out = Body::Stream(Box::new(Output { script, first, kind, raw_answer, gave: false, steady: false }));
     Answer::Ok
 }
 
@@ -367,6 +368,8 @@ struct Output {
     raw_answer: bool,
     /// The last piece was output.
     gave: bool,
+    /// A filter waits for more by itself when the script pauses.
+    steady: bool,
 }
 
 impl Source for Output {
@@ -385,7 +388,7 @@ impl Source for Output {
                 match at_once.await {
                     Some(read) => read,
                     // The script pauses: what it wrote until now goes out.
-                    None if std::mem::take(&mut self.gave) => return Ok(Some(Piece::Flush)),
+                    None if std::mem::take(&mut self.gave) && !self.steady => return Ok(Some(Piece::Flush)),
                     None => reading.await,
                 }
             };
@@ -406,6 +409,9 @@ impl Source for Output {
                 Err(Failure::Read(error)) => Err(Fault::ours(error.to_string())),
             }
         })
+    }
+    fn read_steadily(&mut self, steadily: bool) {
+        self.steady = steadily;
     }
 }
 
