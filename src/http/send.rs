@@ -208,6 +208,7 @@ async fn run(r: &mut Request, out: &mut Outgoing<'_>, manner: Manner) -> io::Res
             Ok(piece) => first = piece,
             // Nothing is out yet: the error can still have its own answer.
             Err(fault) => {
+                r.forget_handler_by_type();
                 crate::server::die(r, fault.status).await;
                 return Box::pin(run(r, out, Manner { late: fault.whose != Whose::Ours, ..manner })).await;
             }
@@ -354,6 +355,7 @@ async fn unknown_length(r: &mut Request, out: &mut Outgoing<'_>, mut body: Body,
         Ok(None) => ended = true,
         // Nothing is out yet: the error can still have its own answer.
         Err(fault) => {
+            r.forget_handler_by_type();
             crate::server::die(r, fault.status).await;
             return Box::pin(run(r, out, Manner { late: fault.whose != Whose::Ours, ..manner })).await;
         }

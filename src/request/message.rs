@@ -119,8 +119,8 @@ pub struct Request {
     pub context: Option<(BString, BString)>,
 
     pub handler: Option<BString>,
-    /// The handler that the media type chose, from its answer until the request is logged.
-    pub type_handler: Option<BString>,
+    /// The handler's name is the media type's, and only until the response is made.
+    pub handler_by_type: bool,
     pub content_type: Option<BString>,
     pub content_encoding: Option<BString>,
     pub content_languages: Vec<BString>,
@@ -221,7 +221,7 @@ impl Request {
             document_root: None,
             context: None,
             handler: None,
-            type_handler: None,
+            handler_by_type: false,
             content_type: None,
             content_encoding: None,
             content_languages: Vec::new(),
@@ -297,7 +297,7 @@ impl Request {
             document_root,
             context,
             handler,
-            type_handler,
+            handler_by_type,
             content_type,
             content_encoding,
             content_languages,
@@ -375,7 +375,7 @@ impl Request {
         *document_root = None;
         *context = None;
         *handler = None;
-        *type_handler = None;
+        *handler_by_type = false;
         *content_type = None;
         *content_encoding = None;
         *vlist_validator = None;
@@ -418,6 +418,12 @@ impl Request {
     /// Whether this is a subrequest.
     pub fn is_sub(&self) -> bool {
         self.main.is_some()
+    }
+    /// Ends the time in which a handler's name that came from the media type holds.
+    pub fn forget_handler_by_type(&mut self) {
+        if std::mem::take(&mut self.handler_by_type) {
+            self.handler = None;
+        }
     }
     /// Whether this is the request as the client sent it: neither subrequest nor internal redirect.
     pub fn is_initial(&self) -> bool {

@@ -409,7 +409,7 @@ fn plain_variable(out: &mut BString, r: &Request, variable: Variable) {
         Variable::DocumentRoot => out.extend_from_slice(&root()),
         Variable::AuthType => out.extend(optional(&r.auth_type).iter()),
         Variable::ContentType => out.extend(optional(&r.content_type).iter()),
-        Variable::Handler => out.extend(optional(r.handler.as_ref().map_or(&r.type_handler, |_| &r.handler)).iter()),
+        Variable::Handler => out.extend(optional(&r.handler).iter()),
         Variable::Http2 => out.extend_from_slice(switch(r.version >= Version::V2).as_bytes()),
         Variable::Https => out.extend_from_slice(switch(connection.scheme == "https").as_bytes()),
         Variable::Ipv6 => out.extend_from_slice(switch(connection.client.is_ipv6()).as_bytes()),

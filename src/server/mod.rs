@@ -47,6 +47,10 @@ use crate::request::Request;
 
 /// Runs the loggers, once the response is on its way.
 pub async fn log_transaction(r: &mut Request) {
-    r.type_handler = None;
+    let mut each = Some(&mut *r);
+    while let Some(request) = each {
+        request.forget_handler_by_type();
+        each = request.prev.as_deref_mut();
+    }
     phases::run_all(&chains().log_transaction, r).await;
 }

@@ -155,26 +155,28 @@ async fn authorize(r: &mut Request) -> Result<(), Answer> {
     decided(answer, "check authorization.  No authz provider?", r)
 }
 
-/// Chooses and runs the handler (`ap_invoke_handler`).
+/// Chooses and runs the handler (`ap_invoke_handler`). Without one of its own the request has that of its type for as
+/// long as the response is made, filters included.
 pub(super) async fn invoke_handler(r: &mut Request) -> Answer {
     let chains = chains();
     run_all(&chains.insert_filter, r).await;
-    let named = r.handler.is_some();
-    if !named {
+    if r.handler.is_none() {
+        r.handler_by_type = true;
         let media = r.content_type.as_ref().map(|kind| kind.split(|byte| *byte == b';').next().unwrap_or_default());
         let from_type = media.filter(|media| !media.is_empty()).map(|media| media.trim_ascii_end().into());
         r.handler = Some(from_type.unwrap_or_else(|| "default-handler".into()));
     }
     let answer = run_first(&chains.handler, r).await;
-    let handler = r.handler.take().unwrap_or_default();
-    if named {
-        r.handler = Some(handler.clone());
-    } else if matches!(answer, Answer::Ok | Answer::Done) {
-        r.type_handler = Some(handler);
+    let answered = matches!(answer, Answer::Ok | Answer::Done);
+    if !answered || r.content_type.is_none() {
+        r.forget_handler_by_type();
+    }
+    if answered {
         return answer;
     }
     if answer == Answer::Declined {
-        if handler != "default-handler" && named && r.finfo.kind != FileKind::None {
+        let handler = r.handler.as_ref().filter(|handler| *handler != "default-handler");
+        if let Some(handler) = handler.filter(|_| r.finfo.kind != FileKind::None) {
             let text = format_args!("AH01106: handler \"{handler}\" not found for: {}", r.filename);
             r.log(Level::Warn, "core", text);
         }

@@ -43,6 +43,7 @@ pub(crate) async fn settle(r: &mut Request, answer: Answer) {
         Answer::Status(status) => Some(status),
     };
     if let Some(status) = failed {
+        r.forget_handler_by_type();
         die(r, status).await;
     }
 }
