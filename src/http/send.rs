@@ -444,22 +444,20 @@ pub async fn gather(r: &mut Request) -> Result<(), Status> {
     let mut ready = VecDeque::new();
     let mut held = 0;
     while held < GATHER as u64 {
-        match body.next(r).await.map_err(|fault| fault.status)? {
-            Some(piece) => {
-                held += piece.len();
-                let flush = matches!(piece, Piece::Flush);
-                ready.push_back(piece);
-                if flush || matches!(&body, Body::Stream(source) if !source.measurable()) {
-                    break;
-                }
-                if !matches!(&body, Body::Stream(source) if source.length() == Some(0)) {
-                    continue;
-                }
-            }
-            None => {}
+        let piece = body.next(r).await.map_err(|fault| fault.status)?;
+        let ended = piece.is_none() || matches!(&body, Body::Stream(source) if source.length() == Some(0));
+        let goes_out = matches!(piece, Some(Piece::Flush));
+        if let Some(piece) = piece {
+            held += piece.len();
+            ready.push_back(piece);
         }
-        r.body_out = Body::Pieces(ready);
-        return Ok(());
+        if ended {
+            r.body_out = Body::Pieces(ready);
+            return Ok(());
+        }
+        if goes_out || matches!(&body, Body::Stream(source) if !source.measurable()) {
+            break;
+        }
     }
     r.body_out = Body::Stream(Box::new(Begun { ready, rest: body }));
     Ok(())
