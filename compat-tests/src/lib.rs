@@ -17,6 +17,7 @@ pub mod backend;
 pub mod binaries;
 pub mod gateway;
 pub mod group;
+pub mod h2;
 pub mod normal;
 pub mod ports;
 pub mod report;

@@ -7,12 +7,14 @@ use super::body::{self, Framing, Incoming};
 use super::head::{self, Limits, Parser, Step};
 use super::input::{Clock, Input};
 use super::send::{self, Manner};
-use super::{host, pool, ranges, response_head};
+use super::slot::{Slot, log};
+use super::{h2, host, pool, ranges, response_head};
 use crate::config::Configuration;
 use crate::engine::{self, Stream};
-use crate::module::{HeaderStep, ProxyHeader, Secured, Tls};
-use crate::request::{Body, Connection, MethodNumber, ReadLimits, Request, Status, Version};
-use crate::server::{self, Handover, SlotId, SlotState, Waiting, date};
+use crate::module::{HeaderStep, Http2, ProxyHeader, Secured, Tls};
+use crate::request::{Body, Connection, MethodNumber, ReadLimits, Request, Status, Switch, Version};
+use crate::server::{self, Handover, SlotState, Waiting, date};
+use ::http::request::Parts;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -29,6 +31,8 @@ enum Next {
     Idle(Duration),
     /// Close; whether the client may still be sending.
     Close { linger: bool },
+    /// It is HTTP/2 from here on; what is received already, and the request that asked for it.
+    Http2(Vec<u8>, Option<Box<Parts>>),
 }
 
 /// Serves a connection until it ends.
@@ -45,6 +49,11 @@ pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &
     if let Some(protocol) = server::protocol(connection.base) {
         protocol.serve(&stream, &connection, send::patience(connection.base)).await;
         return linger_close(&stream, LINGER_SILENCE).await;
+    }
+    if let Some(http2) = server::http2()
+        && connection.protocol.get() == Some(&"h2")
+    {
+        return http2_to_end(&stream, &connection, configuration, http2, (Vec::new(), None)).await;
     }
     let mut patience = send::patience(connection.base);
     let mut waiting = Waiting::None;
@@ -66,6 +75,10 @@ pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &
                 patience = span;
                 shift(&mut waiting, Waiting::KeepAlive);
             }
+            Next::Http2(received, upgraded) => {
+                let Some(http2) = server::http2() else { break };
+                return http2_to_end(&stream, &connection, configuration, http2, (received, upgraded)).await;
+            }
             Next::Close { linger } => {
                 // Over TLS every client has a last word to say.
                 if (linger || stream.is_secured()) && !connection.aborted.load(Ordering::Relaxed) {
@@ -79,6 +92,35 @@ pub async fn serve(stream: Stream, connection: Arc<Connection>, configuration: &
         }
     }
     stream.close_notify();
+}
+
+/// Serves a connection that speaks HTTP/2 from here on.
+async fn http2_to_end(
+    stream: &Stream,
+    connection: &Arc<Connection>,
+    configuration: &'static Configuration,
+    http2: &'static dyn Http2,
+    (received, upgraded): (Vec<u8>, Option<Box<Parts>>),
+) {
+    Box::pin(h2::serve(stream, connection, configuration, http2, received, upgraded)).await;
+    linger_close(stream, LINGER_SILENCE).await;
+}
+
+/// Whether a connection begins with the preface of HTTP/2; as much of it as comes is read.
+async fn begins_http2(input: &mut Input, connection: &Connection, secured: bool) -> bool {
+    if !server::http2().is_some_and(|http2| http2.direct(connection.base, secured)) {
+        return false;
+    }
+    let patience = send::patience(connection.base);
+    loop {
+        let seen = input.unread().len().min(h2::PREFACE.len());
+        if input.unread().get(..seen) != h2::PREFACE.get(..seen) || seen == h2::PREFACE.len() {
+            return seen == h2::PREFACE.len() && input.unread().starts_with(h2::PREFACE);
+        }
+        if !matches!(input.fill(patience).await, Ok(1..)) {
+            return false;
+        }
+    }
 }
 
 /// Has a connection secured, behind a header of a proxy where one is due.
@@ -139,7 +181,7 @@ fn request_comes(stream: &Stream, connection: &Connection) -> impl Future<Output
     })
 }
 
-fn shift(from: &mut Waiting, to: Waiting) {
+pub fn shift(from: &mut Waiting, to: Waiting) {
     if *from != to {
         if let Some(mpm) = server::mpm() {
             mpm.waiting(*from, to);
@@ -163,41 +205,6 @@ async fn linger_close(stream: &Stream, most: Duration) {
 /// Whether octets of a request were left, when its connection is to be closed.
 struct Unread(bool);
 
-/// A slot of the scoreboard for as long as a request is worked on.
-struct Slot(Option<SlotId>);
-
-impl Slot {
-    async fn take(connection: &Connection) -> Slot {
-        let Some(mpm) = server::mpm() else {
-            return Slot(None);
-        };
-        let slot = match mpm.try_acquire() {
-            Some(slot) => slot,
-            None => mpm.acquire().await,
-        };
-        connection.slot.store(slot.0, Ordering::Relaxed);
-        Slot(Some(slot))
-    }
-    fn show(&self, state: SlotState, r: Option<&Request>) {
-        if let (Some(mpm), Some(slot)) = (server::mpm(), self.0) {
-            mpm.update(slot, state, r);
-        }
-    }
-    fn count(&self, r: &Request) {
-        if let (Some(mpm), Some(slot)) = (server::mpm(), self.0) {
-            mpm.count(slot, r);
-        }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if let (Some(mpm), Some(slot)) = (server::mpm(), self.0) {
-            mpm.release(slot);
-        }
-    }
-}
-
 /// Reads and answers requests as long as there are any in the buffer.
 async fn work(
     stream: &Stream,
@@ -216,6 +223,12 @@ async fn work(
         input.clock = Clock::start(reading.head, "header");
         if !read_proxy_header(&mut input, connection, reader).await {
             return Next::Close { linger: false };
+        }
+    }
+    if connection.keepalives.load(Ordering::Relaxed) == 0 {
+        input.clock = Clock::start(reading.head, "header");
+        if begins_http2(&mut input, connection, stream.is_secured()).await {
+            return Next::Http2(input.unread().to_vec(), None);
         }
     }
     loop {
@@ -240,7 +253,7 @@ async fn work(
                 if connection.keepalives.load(Ordering::Relaxed) == 0 {
                     r.status = Status::REQUEST_TIME_OUT;
                     let slot = Slot::take(connection).await;
-                    log(&mut r, &slot, stream).await;
+                    log(&mut r, &slot, Some(stream)).await;
                 }
                 pool::keep_request(r);
                 return Next::Close { linger: false };
@@ -248,7 +261,14 @@ async fn work(
             Head::Good => {
                 let slot = Slot::take(connection).await;
                 slot.show(SlotState::Writing, Some(&r));
-                answer(&mut r, input, stream, &limits, &reading, &slot).await
+                match answer(&mut r, input, stream, &limits, &reading, &slot).await {
+                    Ok(Rest::Http1(rest)) => Ok(rest),
+                    Err(unread) => Err(unread),
+                    Ok(Rest::Http2(rest, parts)) => {
+                        pool::keep_request(r);
+                        return Next::Http2(rest.unread().to_vec(), Some(parts));
+                    }
+                }
             }
             Head::Bad(status) => {
                 let slot = Slot::take(connection).await;
@@ -259,7 +279,7 @@ async fn work(
                 server::die(&mut r, status).await;
                 r.keep_alive = Some(false);
                 send::respond(&mut r, stream, Manner { close: true, late: false }).await;
-                log(&mut r, &slot, stream).await;
+                log(&mut r, &slot, Some(stream)).await;
                 Err(Unread(true))
             }
         };
@@ -288,25 +308,6 @@ async fn read_proxy_header(input: &mut Input, connection: &Connection, reader: &
             HeaderStep::More | HeaderStep::Close => return false,
         }
     }
-}
-
-async fn log(r: &mut Request, slot: &Slot, stream: &Stream) {
-    if let Some((received, sent)) = stream.take_traffic() {
-        (r.wire_in, r.wire_out) = (received, sent);
-    }
-    // What the connection did is told of every request of a chain.
-    let facts = (r.wire_in, r.wire_out, r.keep_alive);
-    let mut earlier = r.prev.as_deref_mut();
-    while let Some(each) = earlier {
-        (each.wire_in, each.wire_out, each.keep_alive) = facts;
-        earlier = each.prev.as_deref_mut();
-    }
-    server::attribute_answer(r);
-    // What the scoreboard tells of a request is there since it was read, unless a host or module changed it.
-    let told = std::ptr::eq(r.server, r.connection.base) && r.useragent_ip == r.connection.client_ip;
-    slot.show(SlotState::Logging, (!told).then_some(&*r));
-    server::log_transaction(r).await;
-    slot.count(r);
 }
 
 /// How reading a head ended.
@@ -384,6 +385,13 @@ async fn read_head(input: &mut Input, r: &mut Request, limits: &Limits, reading:
     }
 }
 
+/// Where a connection goes on that has had a request answered.
+enum Rest {
+    Http1(Input),
+    /// As HTTP/2, where the request is answered.
+    Http2(Input, Box<Parts>),
+}
+
 /// Has a request with a readable head answered. Gives the input back if the connection goes on; otherwise says whether
 /// all was read that the request had: closing at once would let a reset overtake the response.
 async fn answer(
@@ -393,7 +401,7 @@ async fn answer(
     limits: &Limits,
     reading: &ReadLimits,
     slot: &Slot,
-) -> Result<Input, Unread> {
+) -> Result<Rest, Unread> {
     let mut manner = Manner::default();
     let checked = prepare(r, limits, &mut manner.close);
     input.clock = Clock::start(reading.body, "body");
@@ -401,7 +409,7 @@ async fn answer(
         *r.connection.early.lock() = input.unread().to_vec();
     }
     let mut incoming = None;
-    let input = match checked {
+    let mut input = match checked {
         Ok(Framing::None) => Some(input),
         Ok(framing) => {
             let shared = Incoming::new(input, framing, send::patience(r.server));
@@ -417,6 +425,11 @@ async fn answer(
             manner.close |= status.drops_connection();
             server::die(r, status).await;
         }
+    }
+    if r.extensions.take::<Switch>().is_some()
+        && let Some(input) = input.take()
+    {
+        return switch(r, input, stream, slot).await;
     }
     if let Some(incoming) = &incoming {
         settle_body(r, incoming, &mut manner).await;
@@ -442,17 +455,38 @@ async fn answer(
         keep = incoming.finished() || !r.expecting_continue && incoming.discard(r).await;
     }
     r.body_in = Body::Empty;
-    log(r, slot, stream).await;
+    log(r, slot, Some(stream)).await;
     if !keep {
         slot.show(SlotState::Closing, None);
         return Err(Unread(checked.is_err() || incoming.is_some_and(|incoming| !incoming.finished())));
     }
     slot.show(SlotState::KeepAlive, None);
-    match incoming {
+    let rest = match incoming {
         Some(incoming) => incoming.take(),
         None => input,
+    };
+    rest.map(Rest::Http1).ok_or(Unread(true))
+}
+
+/// Tells the client of a request that asked for HTTP/2 that it has it.
+async fn switch(r: &mut Request, input: Input, stream: &Stream, slot: &Slot) -> Result<Rest, Unread> {
+    let Some(parts) = h2::parts(r) else {
+        server::die(r, Status::BAD_REQUEST).await;
+        send::respond(r, stream, Manner { close: true, late: false }).await;
+        log(r, slot, Some(stream)).await;
+        return Err(Unread(false));
+    };
+    let line = if stream.is_secured() { h2::SWITCHING_SECURED } else { h2::SWITCHING };
+    let sent = engine::timeout(send::patience(r.server), stream.write_all(line)).await;
+    r.status = Status::SWITCHING_PROTOCOLS;
+    r.wire_out += line.len() as u64;
+    r.keep_alive = Some(false);
+    r.body_out = Body::Empty;
+    log(r, slot, Some(stream)).await;
+    match sent {
+        Ok(Ok(())) => Ok(Rest::Http2(input, Box::new(parts))),
+        _ => Err(Unread(false)),
     }
-    .ok_or(Unread(true))
 }
 
 /// What the head says of host, body and expectations.

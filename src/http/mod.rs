@@ -1,4 +1,4 @@
-//! HTTP/1 on the wire (RFC 9112): from bytes to a request, and from a response to bytes.
+//! HTTP on the wire: from bytes to a request, and from a response to bytes. HTTP/1 (RFC 9112) here, HTTP/2 in `h2`.
 //!
 //! `connection` owns the loop of a connection; `head` parses a request's head, `host` checks whom it names, `body` reads
 //! its body; `ranges` cuts a response to what was asked for, `response_head` renders its head, `send` writes it.
@@ -8,6 +8,7 @@
 mod body;
 pub mod chunked;
 mod connection;
+mod h2;
 pub mod head;
 mod host;
 mod input;
@@ -16,5 +17,6 @@ pub mod ranges;
 mod request_line;
 mod response_head;
 mod send;
+mod slot;
 
 pub use connection::serve;

@@ -92,11 +92,7 @@ fn announce(r: &mut Request, most: u32, served: u32) {
 /// Completes the response's fields and writes its head to `out`.
 pub fn write(r: &mut Request, out: &mut Vec<u8>, close: bool, late: bool) -> Delimiting {
     let mut close = close;
-    if !r.err_headers_out.is_empty() {
-        // What survives errors stands first.
-        let rest = std::mem::replace(&mut r.headers_out, std::mem::take(&mut r.err_headers_out));
-        r.headers_out.extend(&rest);
-    }
+    errors_first(r);
     let mut protocol: &[u8] = b"HTTP/1.1 ";
     if !r.env.is_empty() {
         if r.env.contains("force-no-vary") {
@@ -118,12 +114,7 @@ pub fn write(r: &mut Request, out: &mut Vec<u8>, close: bool, late: bool) -> Del
         r.headers_out.unset("Content-Length");
     }
     let delimiting = delimit(r, close, late);
-    if r.no_cache && !r.headers_out.contains("Expires") {
-        r.headers_out.add("Expires", date::format(date::seconds(date::now())));
-    }
-    if !bodiless {
-        content_fields(r);
-    }
+    last_fields(r, bodiless);
     out.extend_from_slice(protocol);
     status(r, out);
     out.extend_from_slice(b"\r\n");
@@ -150,6 +141,37 @@ pub fn write(r: &mut Request, out: &mut Vec<u8>, close: bool, late: bool) -> Del
     }
     out.extend_from_slice(b"\r\n");
     delimiting
+}
+
+/// What survives errors stands first.
+fn errors_first(r: &mut Request) {
+    if !r.err_headers_out.is_empty() {
+        let rest = std::mem::replace(&mut r.headers_out, std::mem::take(&mut r.err_headers_out));
+        r.headers_out.extend(&rest);
+    }
+}
+
+fn last_fields(r: &mut Request, bodiless: bool) {
+    if r.no_cache && !r.headers_out.contains("Expires") {
+        r.headers_out.add("Expires", date::format(date::seconds(date::now())));
+    }
+    if !bodiless {
+        content_fields(r);
+    }
+}
+
+/// Completes the response's fields but for those that are about a connection of HTTP/1.
+pub fn complete(r: &mut Request) {
+    errors_first(r);
+    if r.env.contains("force-no-vary") {
+        r.headers_out.unset("Vary");
+    }
+    fix_vary(&mut r.headers_out);
+    let bodiless = matches!(r.status, Status::NO_CONTENT | Status::NOT_MODIFIED);
+    if bodiless {
+        r.headers_out.unset("Content-Length");
+    }
+    last_fields(r, bodiless);
 }
 
 /// Whether all fields are fit to be sent. What is not is logged, the first of it, and taken out.

@@ -26,7 +26,7 @@ use std::time::Duration;
 /// Files up to here are copied behind the head.
 const INLINE: u64 = 32 * 1024;
 /// What is gathered before a write.
-const GATHER: usize = 64 * 1024;
+pub const GATHER: usize = 64 * 1024;
 /// Pieces smaller than this are copied rather than pointed to.
 const COPY: usize = 1024;
 
@@ -133,7 +133,7 @@ impl Outgoing<'_> {
 }
 
 /// Fills `room` from a file; one that became shorter is an error, for its length was announced.
-fn read_full(range: &FileRange, room: &mut [u8]) -> io::Result<()> {
+pub fn read_full(range: &FileRange, room: &mut [u8]) -> io::Result<()> {
     let (mut offset, mut room) = (range.offset, room);
     while !room.is_empty() {
         match range.file.read_at(room, offset) {
@@ -242,7 +242,7 @@ async fn unfit(r: &mut Request, out: &mut Outgoing<'_>, manner: Manner) -> io::R
 }
 
 /// Content-Length, where the length is known and Apache would tell it.
-fn announce_length(r: &mut Request, body: &Body, manner: Manner) {
+pub fn announce_length(r: &mut Request, body: &Body, manner: Manner) {
     if manner.late {
         // Only what an ErrorDocument said itself is known.
         if r.prev.is_none() {
@@ -481,7 +481,7 @@ impl Source for Begun {
 }
 
 /// Polls once: the output if it is there already.
-async fn now_or_not<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+pub async fn now_or_not<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|cx| {
         Poll::Ready(match future.as_mut().poll(cx) {
             Poll::Ready(output) => Some(output),

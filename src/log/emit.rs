@@ -59,6 +59,10 @@ pub trait Scope {
     fn client(&self) -> Option<SocketAddr> {
         None
     }
+    /// Whether it is a stream of HTTP/2.
+    fn is_stream(&self) -> bool {
+        false
+    }
     /// The connection's peer (`%{c}a`).
     fn peer(&self) -> Option<SocketAddr> {
         None
@@ -297,6 +301,7 @@ fn append(out: &mut Vec<u8>, token: &Token, scope: &dyn Scope, line: &Line<'_>) 
     };
     match token {
         Token::Client => address(out, scope.client()),
+        Token::Side => out.extend_from_slice(if scope.is_stream() { b"[remote " } else { b"[client " }),
         Token::Peer => address(out, scope.peer()),
         Token::Local => address(out, scope.local()),
         Token::Env(name) => escaped(out, scope.env(name.as_bstr())),

@@ -13,6 +13,7 @@ static DEFAULT: LazyLock<[Layout; 2]> = LazyLock::new(|| {
     let rest = "[%-m:%l] [pid %P:tid %{g}T] %7F: %E: [client\\ %a] %M% ,\\ referer:\\ %{Referer}i";
     [format!("[%{{u}}t] {rest}"), rest.to_owned()]
         .map(|text| Layout::parse(text.as_bytes(), Kind::Message).unwrap_or_default())
+        .map(Layout::with_side)
 });
 
 /// The compiled ErrorLogFormat lines of a server.
@@ -99,6 +100,8 @@ pub(super) enum Id {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Client,
+    /// `[client ` or, on a stream of HTTP/2, `[remote `.
+    Side,
     Peer,
     Local,
     Env(BString),
@@ -112,8 +115,14 @@ pub(super) enum Token {
     Message,
     Note(BString),
     Pid,
-    Tid { system: bool },
-    Stamp { fraction: Fraction, compact: bool, zone: bool },
+    Tid {
+        system: bool,
+    },
+    Stamp {
+        fraction: Fraction,
+        compact: bool,
+        zone: bool,
+    },
     Strftime(BString),
     ServerName,
     CanonicalName,
@@ -122,6 +131,15 @@ pub(super) enum Token {
 const RAN_OFF: &str = "Ran off end of error log format parsing args to some directive";
 
 impl Layout {
+    /// The layout that holds where none is set tells streams from connections.
+    fn with_side(mut self) -> Layout {
+        for item in &mut self.0 {
+            if matches!(item, Item::Literal(text) if text == "[client ") {
+                *item = Item::Token { token: Token::Side, hyphen: false, required: false, verbosity: None };
+            }
+        }
+        self
+    }
     fn parse(text: &[u8], kind: Kind) -> Result<Layout, String> {
         let mut items: Vec<Item> = Vec::new();
         let (mut spaces, mut rest) = (0, text);

@@ -2,6 +2,7 @@
 
 mod defined;
 mod hooks;
+mod http2;
 mod provider;
 mod session;
 mod slotmem;
@@ -9,6 +10,7 @@ mod socache;
 
 pub use defined::*;
 pub use hooks::*;
+pub use http2::*;
 pub use provider::*;
 pub use session::*;
 pub use slotmem::*;

@@ -7,6 +7,7 @@ pub mod core;
 pub mod filters;
 pub mod generators;
 pub mod http;
+pub mod http2;
 pub mod loggers;
 pub mod mappers;
 pub mod metadata;
@@ -76,6 +77,7 @@ pub static REGISTRY: &[&Module] = &[
     &generators::mod_reflector::MODULE,
     &generators::mod_status::MODULE,
     &http::mod_mime::MODULE,
+    &http2::mod_http2::MODULE,
     &loggers::mod_dumpio::MODULE,
     &loggers::mod_log_debug::MODULE,
     &loggers::mod_log_forensic::MODULE,

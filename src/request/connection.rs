@@ -7,8 +7,8 @@ use bstr::{BString, ByteSlice};
 use parking_lot::Mutex;
 use std::any::{Any, TypeId};
 use std::net::SocketAddr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, OnceLock};
 
 /// Typed values that modules keep on a request or connection.
 #[derive(Default)]
@@ -70,7 +70,30 @@ pub struct Connection {
     pub stream: Mutex<Option<Stream>>,
     /// What came behind the head of a request that asks for another protocol.
     pub early: Mutex<Vec<u8>>,
+    /// A stream of HTTP/2 is a connection of its own to its request.
+    pub stream_of: Option<StreamOf>,
 }
+
+/// What a stream of HTTP/2 belongs to.
+pub struct StreamOf {
+    /// The client's connection.
+    pub connection: Arc<Connection>,
+    pub id: u32,
+    /// The client takes pushed responses.
+    pub push: bool,
+    /// The stream whose response this one was pushed along with.
+    pub pushed_on: Option<u32>,
+    pub reply: Arc<dyn Reply>,
+}
+
+/// What can be said on a stream before its response.
+pub trait Reply: Send + Sync {
+    /// Sends an interim response.
+    fn interim(&self, r: &super::Request, status: u16, fields: &Table);
+}
+
+/// Left with a request that changes its connection to HTTP/2: it is answered there.
+pub struct Switch;
 
 impl Connection {
     pub fn new(id: u64, client: SocketAddr, local: SocketAddr, base: &'static Server) -> Connection {
@@ -95,7 +118,37 @@ impl Connection {
             extensions: Mutex::default(),
             stream: Mutex::default(),
             early: Mutex::default(),
+            stream_of: None,
         }
+    }
+    /// A stream of `connection`, as its request sees it: no longer fresh, and with what is known of the client.
+    pub fn stream(base: &Connection, stream_of: StreamOf) -> Connection {
+        Connection {
+            id: base.id,
+            client: base.client,
+            local: base.local,
+            client_ip: base.client_ip.clone(),
+            local_ip: base.local_ip.clone(),
+            base: base.base,
+            hosts: base.hosts,
+            scheme: base.scheme,
+            keepalives: AtomicU32::new(1),
+            aborted: AtomicBool::new(false),
+            overdue: AtomicBool::new(false),
+            slot: AtomicU32::new(u32::MAX),
+            log_id: OnceLock::new(),
+            notes: Mutex::default(),
+            remote_host: base.remote_host.clone(),
+            extensions: Mutex::default(),
+            stream: Mutex::default(),
+            early: Mutex::default(),
+            protocol: base.protocol.clone(),
+            stream_of: Some(stream_of),
+        }
+    }
+    /// The client's connection: itself, unless it is a stream.
+    pub fn whole(&self) -> &Connection {
+        self.stream_of.as_ref().map_or(self, |stream| &stream.connection)
     }
 }
 

@@ -98,6 +98,9 @@ impl Scope for Request {
     fn client(&self) -> Option<SocketAddr> {
         Some(self.useragent)
     }
+    fn is_stream(&self) -> bool {
+        self.connection.stream_of.is_some()
+    }
     fn peer(&self) -> Option<SocketAddr> {
         Some(self.connection.client)
     }
@@ -138,6 +141,9 @@ impl Scope for Request {
 impl Scope for Connection {
     fn client(&self) -> Option<SocketAddr> {
         Some(self.client)
+    }
+    fn is_stream(&self) -> bool {
+        self.stream_of.is_some()
     }
     fn peer(&self) -> Option<SocketAddr> {
         Some(self.client)

@@ -1,7 +1,7 @@
 //! Core's own hooks: mapping to the document root, the walks, forced types and filters, and the handler of last resort,
 //! which sends files.
 
-use super::{conditional, file, methods, open_files, walk};
+use super::{conditional, file, methods, open_files, protocols, walk};
 use crate::config::{CoreServer, Handler, PathInfo};
 use crate::engine::BoxFuture;
 use crate::log::Level;
@@ -18,6 +18,7 @@ pub fn core_hooks(on: &mut Hooks) {
     on.later(Phase::map_to_storage, MIDDLE, methods::trace);
     on.map_to_storage(MIDDLE, methods::options_server);
     on.later(Phase::handler, REALLY_LAST, discard_filtered);
+    on.handler(REALLY_FIRST, protocols::upgrade);
     on.handler(REALLY_LAST, serve);
     on.access_checker(LAST, |_| Answer::Declined);
 }

@@ -63,6 +63,7 @@ pub fn options(r: &mut Request) -> Answer {
 /// map_to_storage: OPTIONS for the server as a whole (`*`).
 pub fn options_server(r: &mut Request) -> Answer {
     if r.method.is(MethodNumber::OPTIONS) && r.uri == "*" {
+        super::protocols::upgrade(r);
         r.body_out = Body::Empty;
         return Answer::Done;
     }

@@ -1,7 +1,7 @@
 //! What a child runs on: the compiled phases of its configuration. Set once, before the first connection.
 
 use crate::config::{Configuration, Server};
-use crate::module::{Chains, ConnectionProtocol, Dump, ProxyHeader, ReadTimeouts, Satisfy, Tls};
+use crate::module::{Chains, ConnectionProtocol, Dump, Http2, ProxyHeader, ReadTimeouts, Satisfy, Tls};
 use crate::request::{Connection, ReadLimits, Request};
 use bstr::{BStr, BString};
 use std::sync::OnceLock;
@@ -14,6 +14,7 @@ struct Runtime {
     tls: Option<&'static dyn Tls>,
     protocol: Option<&'static dyn ConnectionProtocol>,
     dump: Option<&'static dyn Dump>,
+    http2: Option<&'static dyn Http2>,
 }
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -26,7 +27,8 @@ pub fn install(chains: Chains, configuration: &'static Configuration) {
     let tls = configuration.providers.find::<dyn Tls>(b"tls");
     let protocol = configuration.providers.find::<dyn ConnectionProtocol>(b"echo");
     let dump = configuration.providers.find::<dyn Dump>(b"dumpio");
-    let _ = RUNTIME.set(Runtime { chains, satisfy, timeouts, proxy_header, tls, protocol, dump });
+    let http2 = configuration.providers.find::<dyn Http2>(b"http2");
+    let _ = RUNTIME.set(Runtime { chains, satisfy, timeouts, proxy_header, tls, protocol, dump, http2 });
 }
 
 /// The phases; all empty before [`install`].
@@ -75,4 +77,9 @@ pub fn dump(connection: &Connection) -> (Option<&'static dyn Dump>, Option<&'sta
 /// The value of a variable of secured connections (`SSL_PROTOCOL`), or of anything else that mod_ssl looks up.
 pub fn tls_variable(r: &Request, name: &BStr) -> Option<BString> {
     RUNTIME.get()?.tls?.variable(r, name)
+}
+
+/// What HTTP/2 connections are to be like, where they are spoken at all.
+pub fn http2() -> Option<&'static dyn Http2> {
+    RUNTIME.get()?.http2
 }

@@ -48,6 +48,7 @@ mod mod_expires;
 mod mod_ext_filter;
 mod mod_filter;
 mod mod_headers;
+mod mod_http2;
 mod mod_imagemap;
 mod mod_include;
 mod mod_info;

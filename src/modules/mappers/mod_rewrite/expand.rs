@@ -246,6 +246,8 @@ impl Variable {
             b"HTTP_REFERER" => Some("Referer"),
             b"HTTP_USER_AGENT" => Some("User-Agent"),
             b"REQUEST_FILENAME" | b"SCRIPT_FILENAME" => return Variable::Filename,
+            // Conditions of expr= know it, and no others.
+            b"HTTP2" => return Variable::Unknown,
             _ => None,
         };
         if !name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_') {

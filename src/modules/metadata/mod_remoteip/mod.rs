@@ -330,7 +330,7 @@ fn believe(r: &mut Request, client: SocketAddr) {
 
 /// The client that the connection's PROXY header names.
 fn told_by_connection(r: &mut Request) {
-    let Some(Told(client)) = r.connection.extensions.lock().of::<Told>().copied() else { return };
+    let Some(Told(client)) = r.connection.whole().extensions.lock().of::<Told>().copied() else { return };
     believe(r, client);
     let text = format_args!("Using {} as client's IP from PROXY protocol", r.useragent_ip);
     r.log(Level::Trace1, "remoteip", text);

@@ -238,5 +238,5 @@ fn asked_for(connection: &Connection, configuration: &'static Configuration, hel
 
 /// What is known of the request's connection, where it is secured.
 pub fn facts(r: &Request) -> Option<Arc<Facts>> {
-    r.connection.extensions.lock().of::<Arc<Facts>>().cloned()
+    r.connection.whole().extensions.lock().of::<Arc<Facts>>().cloned()
 }

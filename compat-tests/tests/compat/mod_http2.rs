@@ -1,0 +1,319 @@
+//! mod_http2: HTTP/2 by prior knowledge, by ALPN and by Upgrade.
+
+use compat_tests::h2::{self, H2};
+use compat_tests::tls::client;
+use compat_tests::{Group, Mpm, Running, group, under_each_mpm};
+
+/// What both write of a request; the count of octets on the wire depends on how fields are packed, and what Apache says of the
+/// connection (`%k`, `%X`) on whether it logs before or after the stream is gone.
+const LOG: &str =
+    r#"%h \"%r\" %>s %b %H %{HTTP2}e %{H2PUSH}e %{H2_PUSH}e %{H2_PUSHED}e %{H2_PUSHED_ON}e %{H2_STREAM_ID}e"#;
+
+fn spoken(name: &str) -> Group {
+    group(name)
+        .and_modules("http2 headers rewrite cgid")
+        .log_format(LOG)
+        .conf("Protocols h2c http/1.1\nKeepAliveTimeout 3\n")
+        .file("htdocs/a.txt", "hello\n")
+        .file("htdocs/1k.txt", "x".repeat(1024))
+        .file("htdocs/big.txt", "0123456789abcdef".repeat(20_000))
+}
+
+under_each_mpm! {
+    fn requests(mpm) {
+        let look = |server: &mut Running| {
+            let mut h2 = H2::open(server.port(), None);
+            let mut seen = String::new();
+            for (method, path, fields) in [
+                ("GET", "/a.txt", &[][..]),
+                ("HEAD", "/a.txt", &[]),
+                ("GET", "/nope", &[]),
+                ("GET", "/1k.txt", &[("range", "bytes=0-3")]),
+                ("GET", "/1k.txt", &[("range", "bytes=2000-")]),
+                ("GET", "/a.txt", &[("if-none-match", "*")]),
+                ("OPTIONS", "*", &[]),
+                ("OPTIONS", "/a.txt", &[]),
+                ("FOO", "/a.txt", &[]),
+                ("GET", "/big.txt", &[]),
+                ("GET", "/a.txt?b=c", &[("referer", "http://x/")]),
+            ] {
+                let id = h2.ask(method, path, fields);
+                seen += &format!("{method} {path}\n{}", h2.see(&[id]));
+            }
+            seen
+        };
+        let group = spoken("requests over h2c").mpm(mpm);
+        // Under prefork Apache logs that it will not speak HTTP/2, and does; now and then a child crashes at the end.
+        if mpm == Mpm::Prefork { group.facts_only(look) } else { group.facts(look) }
+    }
+}
+
+#[test]
+fn errors_of_directives() {
+    group("directives of http2").and_modules("http2").syntax(&[
+        "H2MaxSessionStreams 0",
+        "H2MaxSessionStreams 5",
+        "H2MaxSessionStreams x",
+        "H2WindowSize 1023",
+        "H2WindowSize 1024",
+        "H2MinWorkers 0",
+        "H2MaxWorkers -1",
+        "H2MaxWorkers 3",
+        "H2MaxWorkerIdleSeconds x",
+        "H2MaxWorkerIdleSeconds 3",
+        "H2StreamMaxMemSize 1000",
+        "H2SerializeHeaders maybe",
+        "H2ModernTLSOnly x",
+        "H2Upgrade x",
+        "H2Upgrade on",
+        "H2Direct x",
+        "H2TLSWarmUpSize x",
+        "H2TLSCoolDownSecs -1",
+        "H2Push x",
+        "H2PushPriority foo",
+        "H2PushPriority foo after",
+        "H2PushPriority * sideways",
+        "H2PushPriority * before 3",
+        "H2PushPriority * after 0",
+        "H2PushPriority * 300",
+        "H2PushPriority text/css interleaved 1000",
+        "H2PushDiarySize -1",
+        "H2PushDiarySize 3",
+        "H2PushDiarySize 65536",
+        "H2PushDiarySize 64",
+        "H2CopyFiles x",
+        "H2CopyFiles on",
+        "H2PushResource",
+        "H2PushResource add",
+        "H2PushResource /a critical",
+        "H2PushResource /a foo",
+        "H2PushResource add /a critical",
+        "H2PushResource add /a foo",
+        "H2PushResource foo /a critical",
+        "H2EarlyHints x",
+        "H2Padding -1",
+        "H2Padding 9",
+        "H2Padding 3",
+        "H2OutputBuffering x",
+        "H2StreamTimeout x",
+        "H2StreamTimeout 10ms",
+        "H2MaxDataFrameLen -1",
+        "H2MaxHeaderBlockLen -1",
+        "H2MaxStreamErrors -1",
+        "H2EarlyHint a",
+        "H2EarlyHint a \" \"",
+        "H2EarlyHint a \"b \"",
+        "H2ProxyRequests x",
+        "H2WebSockets x",
+        "H2WebSockets on",
+        "H2SessionExtraFiles 3",
+        "H2SerializeHeaders on",
+        "<Directory />\nH2Direct on\n</Directory>",
+        "<Directory />\nH2Push off\nH2Upgrade off\nH2CopyFiles on\n</Directory>",
+        "<Directory />\nH2StreamTimeout 3\n</Directory>",
+        "<VirtualHost *:80>\nH2MaxWorkers 3\n</VirtualHost>",
+        "Protocols",
+        "ProtocolsHonorOrder maybe",
+    ]);
+}
+
+/// Fields that are refused, requests without a host, bodies with and without a length.
+#[test]
+fn odd_requests() {
+    spoken("odd requests").facts(|server| {
+        let mut seen = String::new();
+        let port = server.port();
+        let long = "a".repeat(9000);
+        let plain =
+            |name: &'static str, value: &'static str| [&h2::request("GET", "/a.txt")[..], &[(name, value)]].concat();
+        let cases: Vec<Vec<(&str, &str)>> = vec![
+            vec![(":method", "GET"), (":scheme", "http"), (":path", "/a.txt")],
+            vec![(":method", "GET"), (":scheme", "http"), (":path", "/a.txt"), ("host", "other.example.test")],
+            vec![(":method", "GET"), (":scheme", "http"), (":authority", "x")],
+            vec![(":method", "GET"), (":authority", "x"), (":path", "/a.txt")],
+            vec![(":scheme", "http"), (":authority", "x"), (":path", "/a.txt")],
+            vec![(":method", "GET"), (":scheme", "http"), (":authority", "x"), (":path", "a.txt")],
+            vec![(":method", "GET"), (":scheme", "http"), (":authority", "x"), (":path", "")],
+            vec![(":method", "GET"), (":scheme", "https"), (":authority", "x"), (":path", "/a.txt")],
+            vec![(":method", "CONNECT"), (":authority", "x:443")],
+            vec![(":method", "GET"), (":scheme", "http"), (":authority", "x..y"), (":path", "/a.txt")],
+            plain("connection", "close"),
+            plain("te", "gzip"),
+            plain("te", "trailers"),
+            plain("transfer-encoding", "chunked"),
+            plain("x-a", "b"),
+        ];
+        for fields in cases {
+            let mut h2 = H2::open(port, None);
+            let id = h2.fields(&fields, true);
+            seen += &format!("{fields:?}\n{}", h2.see(&[id]));
+        }
+        let mut h2 = H2::open(port, None);
+        let id = h2.get("/a.txt", &[("x-long", &long)]);
+        seen += &h2.see(&[id]);
+        let many: Vec<(String, String)> = (0..110).map(|number| (format!("x-{number}"), "a".into())).collect();
+        let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        for count in [96, 110] {
+            let id = h2.get("/a.txt", &many[..count]);
+            seen += &format!("{count} fields: {}", h2.see(&[id]));
+        }
+        seen
+    });
+}
+
+const ENV: &str = "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\nX-A: 1\\r\\nx-a: 2\\r\\n\\r\\n'\n\
+                   env | grep -E '^(HTTP|H2_?PUSH|H2_STREAM_ID|SERVER_PROTOCOL|REQUEST|CONTENT|HTTPS)' | sort\ncat\n";
+
+#[test]
+fn scripts_bodies_and_variables() {
+    spoken("bodies over h2c")
+        .conf("ScriptAlias /cgi/ @ROOT@/cgi/\nScriptSock @ROOT@/run/cgisock\nLimitRequestBody 5000\n")
+        .dir("run")
+        .file("cgi/env", ENV)
+        .mode("cgi/env", 0o755)
+        .facts(|server| {
+            let mut h2 = H2::open(server.port(), None);
+            let mut seen = String::new();
+            let id = h2.get("/cgi/env?a=b", &[("cookie", "a=1"), ("cookie", "b=2"), ("x-b", "1"), ("x-b", "2")]);
+            seen += &h2.see(&[id]);
+            let id = h2.post("/cgi/env", &[("content-length", "6")], b"abcdef", &[]);
+            seen += &h2.see(&[id]);
+            let id = h2.post("/cgi/env", &[], b"abcdef", &[]);
+            seen += &h2.see(&[id]);
+            let id = h2.post("/cgi/env", &[], b"abcdef", &[("x-trailer", "1")]);
+            seen += &h2.see(&[id]);
+            let id = h2.post("/cgi/env", &[("content-length", "6000")], &[b'a'; 6000], &[]);
+            seen += &h2.see(&[id]);
+            seen
+        });
+}
+
+#[test]
+fn upgrades() {
+    const SETTINGS: &str = "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n";
+    spoken("upgrades to h2c")
+        .conf("Protocols h2 h2c http/1.1\n<Location /no>\nRequire all denied\n</Location>\n<Location /stay>\nH2Upgrade off\n</Location>\n")
+        .file("htdocs/stay", "stay\n")
+        .facts_only(|server| {
+            let mut seen = String::new();
+            for (line, more) in [
+                ("GET /a.txt", ""),
+                ("HEAD /a.txt", ""),
+                ("GET /nope", "X-A: b\r\n"),
+                ("GET /no", ""),
+                ("GET /stay", ""),
+                ("OPTIONS *", ""),
+            ] {
+                let request = format!(
+                    "{line} HTTP/1.1\r\nHost: www.example.test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n{SETTINGS}{more}\r\n"
+                );
+                let (mut h2, head) = H2::upgrade(server.port(), request.as_bytes());
+                seen += &format!("{line}: {}\n", head.lines().next().unwrap_or_default());
+                if head.starts_with("HTTP/1.1 101") {
+                    seen += &head;
+                    seen += &h2.see(&[1]);
+                }
+            }
+            seen
+        });
+    // Requests that stay with HTTP/1.1, and who is told of what there is.
+    let mut cases = spoken("no upgrade").conf("Protocols h2 h2c http/1.1\n");
+    for fields in [
+        "Connection: Upgrade\r\nUpgrade: h2c\r\n".to_owned(),
+        format!("Upgrade: h2c\r\n{SETTINGS}"),
+        format!("Connection: Upgrade\r\nUpgrade: h2\r\n{SETTINGS}"),
+        format!("Connection: Upgrade\r\nUpgrade: h2c\r\n{SETTINGS}{SETTINGS}"),
+        format!("Connection: Upgrade\r\nUpgrade: foo, http/1.1\r\n{SETTINGS}"),
+    ] {
+        cases = cases.request(format!("GET /a.txt HTTP/1.1\r\nHost: x\r\n{fields}\r\n"));
+    }
+    cases
+        .request(format!(
+            "POST /a.txt HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n{SETTINGS}Content-Length: 3\r\n\r\nabc"
+        ))
+        .get("/nope")
+        .request("GET /a.txt HTTP/1.0\r\n\r\n")
+        .exchange(&["GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n", "GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n"])
+        .request("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n")
+        .check();
+}
+
+#[test]
+fn alpn() {
+    for (name, protocols) in [
+        ("h2 first", "Protocols h2 http/1.1"),
+        ("h2 second", "Protocols http/1.1 h2"),
+        ("h2 alone", "Protocols h2"),
+        ("h2c alone", "Protocols h2c"),
+        ("the client's order", "Protocols h2 http/1.1\nProtocolsHonorOrder off"),
+        ("none", ""),
+    ] {
+        let conf = format!(
+            "{protocols}\n<VirtualHost *:@PORT@>\nServerName www.example.test\nSSLEngine on\n\
+             SSLCertificateFile tls/www.crt\nSSLCertificateKeyFile tls/www.key\n</VirtualHost>\n\
+             <VirtualHost *:@PORT@>\nServerName other.example.test\nSSLEngine on\nProtocols http/1.1\n\
+             SSLCertificateFile tls/other.crt\nSSLCertificateKeyFile tls/other.key\n</VirtualHost>\n"
+        );
+        group(&format!("ALPN: {name}")).with_tls().and_modules("http2").conf(&conf).facts_only(|server| {
+            let mut seen = String::new();
+            for offered in [&["h2", "http/1.1"][..], &["http/1.1", "h2"], &["foo", "http/1.1"]] {
+                for host in ["www.example.test", "other.example.test"] {
+                    let socket = std::net::TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
+                    let agreed = client(host)
+                        .protocols(offered)
+                        .connect(socket)
+                        .map_or_else(|failure| failure, |(facts, _)| facts);
+                    seen += &format!("{host} {offered:?}: {agreed}");
+                }
+            }
+            seen
+        });
+    }
+}
+
+/// Hosts with other settings on one connection, and what a request over TLS looks like.
+#[test]
+fn over_tls() {
+    spoken("h2 over TLS")
+        .with_tls()
+        .conf(
+            "Protocols h2 http/1.1\n\
+             <VirtualHost *:@PORT@>\nServerName www.example.test\nServerAlias alias.example.test\nSSLEngine on\n\
+             SSLCertificateFile tls/www.crt\nSSLCertificateKeyFile tls/www.key\n\
+             RewriteEngine on\nRewriteCond %{HTTP2} on\nRewriteRule ^/rewritten$ /a.txt\n\
+             Header set X-H2 expr=%{HTTP2}\nHeader set X-Env %{HTTPS}s\n</VirtualHost>\n\
+             <VirtualHost *:@PORT@>\nServerName other.example.test\nSSLEngine on\nSSLProtocol TLSv1.3\n\
+             SSLCertificateFile tls/other.crt\nSSLCertificateKeyFile tls/other.key\n</VirtualHost>\n",
+        )
+        .facts(|server| {
+            let tls = client("www.example.test").protocols(&["h2"]);
+            let mut h2 = H2::open(server.port(), Some(&tls));
+            let mut seen = String::new();
+            for (host, path) in [
+                ("www.example.test", "/a.txt"),
+                ("www.example.test", "/rewritten"),
+                ("alias.example.test", "/a.txt"),
+                ("other.example.test", "/a.txt"),
+                ("nobody.example.test", "/a.txt"),
+            ] {
+                let id =
+                    h2.fields(&[(":method", "GET"), (":scheme", "https"), (":authority", host), (":path", path)], true);
+                seen += &format!("{host}{path}\n{}", h2.see(&[id]));
+            }
+            seen
+        });
+}
+
+/// Many streams at a time, under an MPM that has a thread for them and one that has none.
+#[test]
+fn many_streams() {
+    for mpm in [Mpm::Event, Mpm::Worker] {
+        spoken("many streams").mpm(mpm).facts_only(|server| {
+            let mut h2 = H2::open(server.port(), None);
+            let ids: Vec<u32> =
+                (0..90).map(|number| h2.get(if number % 3 == 0 { "/big.txt" } else { "/1k.txt" }, &[])).collect();
+            h2.wait(&ids);
+            ids.iter().map(|id| format!("{id}: {} {}\n", h2.ended(*id), h2.body(*id).len())).collect()
+        });
+    }
+}
