@@ -165,6 +165,17 @@ pub const SEALED_SESSION: Mask = Mask {
     name: "sealed-session",
     rules: &[(r"(?m)^(Set-Cookie2?: [a-z]+=)[A-Za-z0-9+/]{40,}={0,2};", "$1{SEALED};")],
 };
+/// What differs from start to start in the pages of balancers.
+pub const BALANCERS: Mask = Mask {
+    name: "balancers",
+    rules: &[
+        (r"(Server Built: )[^<\n]*", "$1{BUILT}"),
+        (r"\[p[0-9a-f]+_", "[p{SERVER}_"),
+        (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "{NONCE}"),
+        (r"(<httpd:error_time>)[^<]*", "$1{TIME}"),
+        (r"(?m)^Content-Length: \d+\r$", "Content-Length: {LENGTH}\r"),
+    ],
+};
 /// A body's length where the body holds values that were masked.
 pub const BODY_LENGTH: Mask =
     Mask { name: "body-length", rules: &[(r"(?m)^Content-Length: \d+\r$", "Content-Length: {LENGTH}\r")] };

@@ -291,7 +291,9 @@ impl Command {
             argv0: self.options.short_name().to_owned(),
         };
         let server = Httpd { command: self, chains: Mutex::new(vec![(Arc::as_ptr(&configuration) as usize, chains)]) };
-        mpm::run(&server, configuration, listeners, run)
+        let code = mpm::run(&server, configuration, listeners, run);
+        server::end();
+        code
     }
 }
 

@@ -268,6 +268,8 @@ fn render(scratch: &mut Scratch, layout: &Layout, scope: &dyn Scope, line: &Line
                 if out.len() == before {
                     match (required, hyphen) {
                         (true, _) => return false,
+                        // Lines of no module have nothing there in httpd's own layout.
+                        (_, true) if matches!(token, Token::Module) && layout.is_default() => {}
                         (_, true) => out.push(b'-'),
                         _ => {
                             out.truncate(field);

@@ -34,6 +34,13 @@ enum Kind {
     Connection,
 }
 
+impl Layout {
+    /// Whether it is httpd's own, which holds where no ErrorLogFormat is set.
+    pub(super) fn is_default(&self) -> bool {
+        DEFAULT.iter().any(|own| std::ptr::eq(own, self))
+    }
+}
+
 impl ErrorFormat {
     /// Adds one directive: `ErrorLogFormat [connection|request] format`.
     pub fn add(&mut self, first: &BStr, second: Option<&BStr>) -> Result<(), String> {

@@ -199,3 +199,9 @@ pub trait Dump: Sync {
 pub trait ReadTimeouts: Sync {
     fn limits(&self, server: &Server) -> ReadLimits;
 }
+
+/// Offered under any name: what a module adds to the pages of mod_status.
+pub trait StatusPart: Sync {
+    /// Appends to the page for people, or with `auto` to that for programs.
+    fn append(&self, r: &Request, out: &mut String, auto: bool);
+}

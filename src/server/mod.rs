@@ -36,7 +36,7 @@ pub use mpm::*;
 pub use name::*;
 pub use phases::apply_network_filters;
 pub use redirect::{fast_redirect, internal_redirect, internal_redirect_handler};
-pub use runtime::{chains, dump, http2, install, protocol, proxy_header, read_limits, tls, tls_variable};
+pub use runtime::{at_end, chains, dump, end, http2, install, protocol, proxy_header, read_limits, tls, tls_variable};
 pub(crate) use settle::{attribute_answer, process, settle};
 pub use settle::{die, handle};
 pub use subrequest::*;

@@ -4,6 +4,7 @@ use crate::config::{Configuration, Server};
 use crate::module::{Chains, ConnectionProtocol, Dump, Http2, ProxyHeader, ReadTimeouts, Satisfy, Tls};
 use crate::request::{Connection, ReadLimits, Request};
 use bstr::{BStr, BString};
+use parking_lot::Mutex;
 use std::sync::OnceLock;
 
 struct Runtime {
@@ -29,6 +30,24 @@ pub fn install(chains: Chains, configuration: &'static Configuration) {
     let dump = configuration.providers.find::<dyn Dump>(b"dumpio");
     let http2 = configuration.providers.find::<dyn Http2>(b"http2");
     let _ = RUNTIME.set(Runtime { chains, satisfy, timeouts, proxy_header, tls, protocol, dump, http2 });
+}
+
+/// What the parent does when the server ends.
+static AT_END: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
+
+/// Has the parent run this once the server has ended.
+pub fn at_end(run: fn()) {
+    let mut all = AT_END.lock();
+    if !all.iter().any(|known| std::ptr::fn_addr_eq(*known, run)) {
+        all.push(run);
+    }
+}
+
+/// The server has ended.
+pub fn end() {
+    for run in std::mem::take(&mut *AT_END.lock()) {
+        run();
+    }
 }
 
 /// The phases; all empty before [`install`].

@@ -6,7 +6,7 @@ mod number;
 mod table;
 
 use crate::config::*;
-use crate::module::{Answer, Hooks, Linked, MIDDLE, Module};
+use crate::module::{Answer, Hooks, Linked, MIDDLE, Module, StatusPart};
 use crate::request::{Body, MethodNumber, Piece, Request};
 use crate::server::{self, SlotState, Snapshot};
 use bstr::ByteSlice;
@@ -247,7 +247,17 @@ fn auto(r: &Request, snapshot: &Snapshot) -> String {
     out.push_str("Scoreboard: ");
     out.extend(letters(snapshot));
     out.push('\n');
+    parts(r, &mut out, true);
     out
+}
+
+/// What other modules show.
+fn parts(r: &Request, out: &mut String, auto: bool) {
+    let providers = &r.configuration.providers;
+    for part in providers.names::<dyn StatusPart>().filter_map(|name| providers.find::<dyn StatusPart>(name.as_bytes()))
+    {
+        part.append(r, out, auto);
+    }
 }
 
 fn html(r: &Request, snapshot: &Snapshot, no_table: bool) -> String {
@@ -302,6 +312,7 @@ fn html(r: &Request, snapshot: &Snapshot, no_table: bool) -> String {
              <code>ExtendedStatus On</code> directive.\n",
         );
     }
+    parts(r, &mut out, false);
     out.push_str(&server::error_page::signature("<hr />\n", r).to_str_lossy());
     out.push_str("</body></html>\n");
     out

@@ -1,7 +1,9 @@
 //! Gateways: mod_proxy and the modules that speak a protocol to backends for it.
 
+pub mod balancers;
 pub mod mod_proxy;
 pub mod mod_proxy_ajp;
+pub mod mod_proxy_balancer;
 pub mod mod_proxy_connect;
 pub mod mod_proxy_fcgi;
 pub mod mod_proxy_http;

@@ -1,9 +1,11 @@
 //! The handler: from a request whose file name is a backend's URL to the module that speaks its protocol.
 
+use super::balancer::{Balancer, Balancing, live};
 use super::pool::{self, Address, Backend, NoBackend};
 use super::settings::{Direct, ProxyServer, Remote, RemoteFor};
+use super::state::{Busy, clock, word};
 use super::translate::{proxy_error, proxy_error_errno};
-use super::worker::{self, Worker, status};
+use super::worker::{self, Worker};
 use crate::config::{Configuration, CoreServer, Trace, whole_number};
 use crate::engine::BoxFuture;
 use crate::log::{Level, raw};
@@ -16,8 +18,8 @@ use std::sync::Arc;
 /// APR's number for a time that is over.
 pub const TIMED_OUT: i32 = 70_007;
 
-/// Workers with these bits serve nobody.
-const OFF: u32 = status::DISABLED | status::STOPPED;
+/// The note with the status of a request whose URL no member may get.
+const REFUSED: &str = "balancer-refused";
 
 /// What a protocol's module is to do.
 pub struct Call {
@@ -28,6 +30,8 @@ pub struct Call {
     pub socket: Option<BString>,
     /// The proxy that is to be asked in the backend's place.
     pub remote: Option<Remote>,
+    /// Of a balancer's member: what counts the request there.
+    pub busy: Option<Arc<Busy>>,
 }
 
 impl Call {
@@ -77,6 +81,9 @@ fn canonical(r: &mut Request) -> Answer {
         r.filename = [b"proxy:", target.as_slice()].concat().into();
         url = target;
     }
+    if url.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"balancer:")) {
+        return canonical_balancer(r, &url);
+    }
     for scheme in schemes(r.configuration) {
         match scheme.canonical(r, url.as_bstr()) {
             Answer::Declined => {}
@@ -87,6 +94,32 @@ fn canonical(r: &mut Request) -> Answer {
         None | Some(0) => Answer::Status(Status::BAD_REQUEST),
         Some(_) => Answer::Ok,
     }
+}
+
+/// A balancer's URL is brought into the form that its members' protocol has; a port means nothing there.
+fn canonical_balancer(r: &mut Request, url: &BString) -> Answer {
+    let rest = url.get(9..).unwrap_or_default();
+    let balancer = r.server::<ProxyServer>().balancer(url);
+    let known = r.configuration.providers.find::<dyn Balancing>(b"balancer").is_some();
+    let Some(member) = balancer.and_then(|balancer| balancer.members.first()).filter(|_| known) else {
+        return Answer::Ok;
+    };
+    let own = BString::from([member.scheme.as_slice(), b":", rest].concat());
+    let answer = schemes(r.configuration)
+        .map(|scheme| scheme.canonical(r, own.as_bstr()))
+        .find(|answer| *answer != Answer::Declined)
+        .unwrap_or(Answer::Declined);
+    if answer == Answer::Ok
+        && let Some((_, authority, rest)) = worker::split_url(r.filename.get(6..).unwrap_or_default())
+        && let Some((host, _)) = worker::split_authority(authority)
+    {
+        r.filename = [b"proxy:balancer://", host.as_slice(), rest].concat().into();
+    }
+    // Who is refused is so once a member is elected, as in Apache.
+    if let Answer::Status(status) = answer {
+        r.notes.set(REFUSED, status.0.to_string());
+    }
+    Answer::Ok
 }
 
 pub fn handler(r: &mut Request) -> BoxFuture<'_, Answer> {
@@ -126,16 +159,66 @@ async fn run(r: &mut Request, by_name: bool) -> Answer {
         return answer;
     }
     let server = r.server::<ProxyServer>();
+    if let Some(balancer) = server.balancer(&url)
+        && let Some(balancing) = r.configuration.providers.find::<dyn Balancing>(b"balancer")
+    {
+        return balanced(r, balancer, balancing, &url, &scheme).await;
+    }
     let worker = worker::find(&server.workers, &url).cloned();
     if worker.is_none() {
         // Connections that belong to no worker are for one request.
         r.env.set("proxy-nokeepalive", "1");
     }
+    attempt(r, &scheme, url, worker, None).await
+}
+
+/// Asks one member of a balancer after the other, until one serves the request.
+async fn balanced(
+    r: &mut Request,
+    balancer: &Arc<Balancer>,
+    balancing: &dyn Balancing,
+    url: &BString,
+    scheme: &BString,
+) -> Answer {
+    let mut attempts = 0;
+    loop {
+        let elected = match balancing.elect(r, balancer, url.as_bstr()).await {
+            Ok(elected) => elected,
+            Err(answer) => return answer,
+        };
+        let worker = elected.worker;
+        if let Some(status) = r.notes.get(REFUSED).and_then(|status| status.to_str().ok()?.parse().ok()) {
+            balancing.done(r, balancer, &worker);
+            return Answer::Status(Status(status));
+        }
+        let busy = Busy::begin(&worker);
+        let answer = attempt(r, scheme, elected.url, Some(worker.clone()), Some(busy)).await;
+        if matches!(answer, Answer::Status(Status::INTERNAL_SERVER_ERROR | Status::SERVICE_UNAVAILABLE)) {
+            worker.state().fail(clock());
+        }
+        let failed = answer == Answer::Status(Status::SERVICE_UNAVAILABLE) && !worker.state().usable();
+        if !failed || attempts >= balancer.words().number(live::ATTEMPTS) {
+            balancing.done(r, balancer, &worker);
+            return answer;
+        }
+        attempts += 1;
+    }
+}
+
+/// Has the backend of a URL answer, or a proxy in its place.
+async fn attempt(
+    r: &mut Request,
+    scheme: &BString,
+    url: BString,
+    worker: Option<Arc<Worker>>,
+    busy: Option<Arc<Busy>>,
+) -> Answer {
+    let server = r.server::<ProxyServer>();
     let named = r.notes.get("uds_path").map(BString::from);
     let socket = worker.as_ref().and_then(|worker| worker.socket.clone()).or(named);
-    let mut call = Call { url, worker, socket, remote: None };
+    let mut call = Call { url, worker, socket, remote: None, busy };
     if !directly(server, &call.url) {
-        for remote in server.remotes.iter().filter(|remote| is_for(remote, &scheme, &call.url)) {
+        for remote in server.remotes.iter().filter(|remote| is_for(remote, scheme, &call.url)) {
             call.remote = Some(remote.clone());
             match dispatch(r, &call).await {
                 Answer::Declined => {}
@@ -150,7 +233,7 @@ async fn run(r: &mut Request, by_name: bool) -> Answer {
                 "AH01144: No protocol handler was valid for the URL {} (scheme '{}'). If you are using a DSO version of \
                  mod_proxy, make sure the proxy submodules are included in the configuration using LoadModule.",
                 raw(&r.uri),
-                raw(&scheme)
+                raw(scheme)
             );
             r.log(Level::Warn, "proxy", text);
             Answer::Status(Status::INTERNAL_SERVER_ERROR)
@@ -306,13 +389,22 @@ pub async fn backend(
         (None, Some(remote)) => Address::Host(remote.host.clone(), remote.port),
         (None, None) => Address::Host(host.to_owned(), port),
     };
-    if call.worker.as_ref().is_some_and(|worker| worker.parameters.status & OFF != 0) {
+    let who = call.shown_scheme();
+    let tell = |text: String| r.server.log(Level::Debug, "proxy", format_args!("{text}"));
+    if call.worker.as_ref().is_some_and(|worker| !worker.retry_as(who.as_bstr(), tell)) {
         let text = format_args!("AH00940: {}: disabled connection for ({host}:{port})", call.shown_scheme());
         r.server.log_errno(Level::Error, "proxy", 0, text);
         return Err(Answer::Status(Status::SERVICE_UNAVAILABLE));
     }
     let refused = match pool::connect(r, call.worker.as_ref().filter(|_| call.remote.is_none()), &to).await {
-        Ok(backend) => return Ok(backend),
+        Ok(mut backend) => {
+            backend.busy = call.busy.clone();
+            if let Some(worker) = call.worker.as_ref().filter(|_| !backend.reused) {
+                worker.state().0.set(word::ERROR_TIME, 0);
+                worker.state().0.set(word::RETRIES, 0);
+            }
+            return Ok(backend);
+        }
         Err(refused) => refused,
     };
     let mut scheme = call.shown_scheme();
@@ -355,6 +447,16 @@ pub async fn backend(
                     let address = address.map(|address| address.to_string()).unwrap_or_default();
                     let text = format_args!("AH00957: {scheme}: attempt to connect to {address} ({name}:{own}) failed");
                     r.server.log_errno(Level::Error, "proxy", errno, text);
+                }
+            }
+            if let Some(worker) = call.worker.as_ref().filter(|worker| worker.state().usable()) {
+                worker.state().fail(clock());
+                if !worker.state().usable() {
+                    let seconds = worker.parameters.retry.map_or(60, |retry| retry.as_secs());
+                    let text = format_args!(
+                        "AH00959: ap_proxy_connect_backend disabling worker for ({name}:{own}) for {seconds}s"
+                    );
+                    r.server.log_errno(Level::Error, "proxy", 0, text);
                 }
             }
         }

@@ -6,12 +6,12 @@
 //!
 //! `settings.rs` and `rows.rs` are the directives, `pass.rs` those that make workers, `worker.rs` and `parameters.rs` the
 //! workers, `pool.rs` their connections, `translate.rs` the mapping there and back, `url.rs` URLs, `fields.rs` the head of
-//! a request to a backend, `wire.rs` reading from one, `call.rs` the handler.
+//! a request to a backend, `balancer.rs` groups of workers, `state.rs` what children share of both, `wire.rs` reading from one, `call.rs` the handler.
 //!
-//! Differences: a connection to a backend holds no thread, so that `max` is unlimited where it is not set; balancers are
-//! not there yet. Manual: mod/mod_proxy.html.
+//! Differences: a connection to a backend holds no thread, so that `max` is unlimited where it is not set. Manual: mod/mod_proxy.html.
 
 mod ahead;
+mod balancer;
 mod call;
 mod fields;
 mod parameters;
@@ -20,6 +20,8 @@ mod pool;
 mod rows;
 mod script;
 mod settings;
+mod state;
+mod status;
 mod translate;
 mod tunnel;
 mod url;
@@ -27,19 +29,22 @@ mod wire;
 mod worker;
 
 pub use ahead::{Ahead, needs_length, read_ahead, send_with_body, unread};
+pub use balancer::{Balancer, BalancerMethod, Balancing, Elected, HealthChecks, HealthRow, live};
 pub use call::{Call, ProxyScheme, backend, blocked, blocks, reach, target_of};
 pub use fields::{hop_by_hop, prepare, via_value};
+pub use parameters::real;
 pub use pool::{Backend, addresses, patience};
 pub use script::{Octets, Plain, Scanned, body as script_body, errno, scan};
 pub use settings::{BadHeader, ProxyDir, ProxyServer, Via};
+pub use state::{State, Words, clock, word};
 pub use translate::{proxy_error, proxy_error_errno, reversed, reversed_cookie};
 pub use tunnel::{say, tunnel};
 pub use url::{authority, canonical, place, script_path};
 pub use wire::{Line, Wire};
-pub use worker::{Parameters, Worker, default_port, split_authority, split_url};
+pub use worker::{Parameters, Worker, bits, default_port, split_authority, split_url};
 
 use crate::config::*;
-use crate::module::{FIRST, Hooks, Linked, Module, Phase};
+use crate::module::{FIRST, Hooks, Linked, Module, Phase, StatusPart};
 
 pub static MODULE: Module = Module {
     name: "mod_proxy.c",
@@ -55,6 +60,7 @@ pub static MODULE: Module = Module {
 pub const FIELD_SIZE: usize = 8192;
 
 fn hooks(on: &mut Hooks) {
+    on.providers.offer::<dyn StatusPart>("proxy", &status::Balancers);
     on.post_read_request(FIRST, translate::detect);
     on.pre_translate_name(FIRST, translate::early);
     on.translate_name(FIRST, translate::translate).after(&["mod_rewrite.c"]);

@@ -2,7 +2,7 @@
 //!
 //! Manual: mod/mod_proxy.html#proxypass, "Worker parameters".
 
-use super::worker::{Flush, Parameters, status};
+use super::worker::{Flush, Parameters, bits};
 use crate::config::{atoi, duration, on_off};
 use bstr::{BStr, ByteSlice};
 use std::time::Duration;
@@ -115,7 +115,7 @@ fn buffer(number: i64, what: &str) -> Result<Option<usize>, String> {
 }
 
 /// The number that begins `text`, as C's `atof` reads it.
-fn real(text: &[u8]) -> f64 {
+pub fn real(text: &[u8]) -> f64 {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
     text.get(..digits).and_then(|digits| digits.to_str().ok()?.parse().ok()).unwrap_or(0.0)
 }
@@ -133,14 +133,14 @@ fn set_status(parameters: &mut Parameters, value: &[u8]) -> Result<(), String> {
                 on = false;
                 continue;
             }
-            b'I' => status::IGNORE_ERRORS,
-            b'D' => status::DISABLED,
-            b'S' => status::STOPPED,
-            b'E' => status::IN_ERROR,
-            b'H' => status::HOT_STANDBY,
-            b'N' => status::DRAIN,
-            b'R' => status::HOT_SPARE,
-            b'C' => status::HEALTH_FAILED,
+            b'I' => bits::IGNORE_ERRORS,
+            b'D' => bits::DISABLED,
+            b'S' => bits::STOPPED,
+            b'E' => bits::IN_ERROR,
+            b'H' => bits::HOT_STANDBY,
+            b'N' => bits::DRAIN,
+            b'R' => bits::HOT_SPARE,
+            b'C' => bits::HEALTH_FAILED,
             _ => return Err("Unknown status parameter option".into()),
         };
         if on {
@@ -170,6 +170,6 @@ mod tests {
         }
         assert_eq!(parameters.acquire, Some(Duration::from_millis(30)));
         assert_eq!(parameters.connect, Some(Duration::from_millis(500)));
-        assert_eq!((parameters.status, parameters.factor), (status::DISABLED, Some(2.5)));
+        assert_eq!((parameters.status, parameters.factor), (bits::DISABLED, Some(2.5)));
     }
 }

@@ -1,5 +1,6 @@
 //! ProxyPass, ProxySet, BalancerMember and the sections: where workers come from.
 
+use super::balancer::{Balancer, balancer_name};
 use super::parameters;
 use super::settings::{Pass, ProxyDir, ProxyServer, Reversal};
 use super::worker::{self, Worker};
@@ -101,6 +102,7 @@ pub fn pass(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     };
     pass.real = target;
     let excludes = pass.excludes();
+    let path = pass.fake.clone();
     let pass = Arc::new(pass);
     if in_location {
         cx.dir::<ProxyDir>().alias = Some(pass);
@@ -110,15 +112,23 @@ pub fn pass(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     if excludes {
         return Ok(());
     }
-    define(cx, &url, regex, &set).map_err(|complaint| prefixed("ProxyPass", complaint))
+    define(cx, &url, &path, regex, &set).map_err(|complaint| prefixed("ProxyPass", complaint))
 }
 
 /// Makes the worker of `url`, or finds the one that covers it already, whose parameters stay.
-fn define(cx: &mut Cx<'_>, url: &[u8], pattern: bool, set: &[(BString, BString)]) -> Outcome {
-    let made = Worker::parse(url, pattern)?;
-    if made.scheme == "balancer" {
-        return Err("balancers are not supported".into());
+fn define(cx: &mut Cx<'_>, url: &[u8], path: &[u8], pattern: bool, set: &[(BString, BString)]) -> Outcome {
+    if url.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"balancer:")) {
+        let at = balancer_at(cx, url)?;
+        for (key, value) in set {
+            edit(cx, at, |balancer, cx| balancer.set(cx, key.as_bstr(), value.as_bstr()))?;
+        }
+        edit(cx, at, |balancer, _| {
+            balancer.path = path.into();
+            Ok(())
+        })?;
+        return Ok(());
     }
+    let made = Worker::parse(url, pattern)?;
     let alike = |worker: &&Arc<Worker>| worker.matchable == pattern;
     let workers = &cx.server::<ProxyServer>().workers;
     if let Some(old) = worker::find(workers.iter().filter(alike), &made.name) {
@@ -136,6 +146,35 @@ fn define(cx: &mut Cx<'_>, url: &[u8], pattern: bool, set: &[(BString, BString)]
         parameters::set(&mut made.parameters, key.as_bstr(), value.as_bstr())?;
     }
     cx.server::<ProxyServer>().workers.push(Arc::new(made));
+    Ok(())
+}
+
+/// Where the balancer of a URL stands; made if there is none yet.
+fn balancer_at(cx: &mut Cx<'_>, url: &[u8]) -> Result<usize, Complaint> {
+    let bad = || Complaint::from([b"Bad syntax for a balancer name (", url, b")"].concat().as_bstr().to_owned());
+    let name = balancer_name(url).ok_or_else(bad)?;
+    let balancers = &mut cx.server::<ProxyServer>().balancers;
+    if let Some(at) = balancers.iter().position(|balancer| balancer.name == name) {
+        return Ok(at);
+    }
+    balancers.push(Arc::new(Balancer::new(name)));
+    Ok(balancers.len() - 1)
+}
+
+/// Changes a balancer of the server.
+fn edit(
+    cx: &mut Cx<'_>,
+    at: usize,
+    change: impl FnOnce(&mut Balancer, &Cx<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let Some(mut balancer) = cx.server::<ProxyServer>().balancers.get(at).map(|balancer| Balancer::clone(balancer))
+    else {
+        return Ok(());
+    };
+    change(&mut balancer, cx)?;
+    if let Some(place) = cx.server::<ProxyServer>().balancers.get_mut(at) {
+        *place = Arc::new(balancer);
+    }
     Ok(())
 }
 
@@ -195,7 +234,7 @@ fn set_all(cx: &mut Cx<'_>, url: &[u8], mut rest: &[u8], who: &str, makes: bool)
     };
     let name = worker::comparable(&target);
     if name.starts_with(b"balancer:") {
-        return Err(format!("{who} balancers are not supported").into());
+        return set_balancer(cx, url, rest, who, makes);
     }
     let at = cx.server::<ProxyServer>().workers.iter().position(|worker| worker.name == name);
     let at = match at {
@@ -211,11 +250,7 @@ fn set_all(cx: &mut Cx<'_>, url: &[u8], mut rest: &[u8], who: &str, makes: bool)
     while !rest.is_empty() {
         let (word, left) = next_word(rest);
         rest = left;
-        let Some((key, value)) = pair(&word) else {
-            return Err(
-                format!("Invalid {} parameter. {PAIR}", if who == "ProxySet:" { "ProxySet" } else { "Proxy" }).into()
-            );
-        };
+        let Some((key, value)) = pair(&word) else { return Err(no_pair(who)) };
         let Some(worker) = cx.server::<ProxyServer>().workers.get_mut(at) else { break };
         let mut changed = Worker::clone(worker);
         parameters::set(&mut changed.parameters, key, value)
@@ -268,7 +303,81 @@ pub fn section(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     set_all(cx, &path, rest, shown.trim_end_matches('>'), true)
 }
 
-/// What BalancerMember says as long as there are no balancers.
-pub fn balancer_member(_: &mut Cx<'_>, _: Word<'_>) -> Outcome {
-    Err("BalancerMember balancers are not supported".into())
+fn no_pair(who: &str) -> Complaint {
+    format!("Invalid {} parameter. {PAIR}", if who == "ProxySet:" { "ProxySet" } else { "Proxy" }).into()
+}
+
+/// ProxySet and `<Proxy>` for a balancer.
+fn set_balancer(cx: &mut Cx<'_>, url: &[u8], mut rest: &[u8], who: &str, makes: bool) -> Outcome {
+    let known = cx.server::<ProxyServer>().balancer(url).is_some();
+    if !known && !makes {
+        return Err([b"ProxySet can not find '", url, b"' Balancer."].concat().as_bstr().to_owned().into());
+    }
+    let at = balancer_at(cx, url).map_err(|complaint| prefixed(who, complaint))?;
+    while !rest.is_empty() {
+        let (word, left) = next_word(rest);
+        rest = left;
+        let Some((key, value)) = pair(&word) else { return Err(no_pair(who)) };
+        edit(cx, at, |balancer, cx| balancer.set(cx, key, value))
+            .map_err(|text| format!("{who} {text} {key}={value}; {}", url.as_bstr()))?;
+    }
+    Ok(())
+}
+
+/// `BalancerMember [balancer] url [key=value ...]`
+pub fn balancer_member(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
+    const MISSING: &str = "BalancerMember must define remote proxy server";
+    let mut rest: &[u8] = args;
+    let mut take = || {
+        let (word, left) = next_word(rest);
+        rest = left;
+        (!word.is_empty()).then_some(word)
+    };
+    let (balancer, url) = match cx.path.clone() {
+        Some(path) => (path, take()),
+        None => {
+            let text = "BalancerMember must define balancer name when outside <Proxy > section";
+            let balancer = take().ok_or(text)?;
+            (balancer, take())
+        }
+    };
+    let url = url.ok_or(MISSING)?;
+    let mut set = Vec::new();
+    while let Some(word) = take() {
+        let Some((key, value)) = pair(&word) else {
+            if cx.path.is_some() && url.starts_with(b"balancer:") {
+                return Err("BalancerMember can not have a balancer name when defined in a location".into());
+            }
+            return Err(format!("Invalid BalancerMember parameter. {PAIR}").into());
+        };
+        set.push((BString::from(key), BString::from(value)));
+    }
+    let member = |complaint| prefixed("BalancerMember", complaint);
+    let at = balancer_at(cx, &balancer).map_err(member)?;
+    let mut made = Worker::parse(&url, false).map_err(member)?;
+    // A member that fails is left alone for a while: others step in.
+    made.parameters.status = 0;
+    let name = cx.server::<ProxyServer>().balancers.get(at).map(|balancer| balancer.name.clone()).unwrap_or_default();
+    let members = cx.server::<ProxyServer>().balancers.get(at).map(|balancer| balancer.members.clone());
+    if let Some(old) = worker::find(&members.unwrap_or_default(), &made.name) {
+        let (old, new) = (old.shown_name(), made.shown_name());
+        cx.warn(Level::Info, format!("AH01149: Sharing worker '{old}' instead of creating new worker '{new}'"));
+        for (key, value) in set {
+            let text =
+                format!("AH01150: Ignoring parameter '{key}={value}' for worker '{old}' because of worker sharing");
+            cx.warn(Level::Warn, text);
+        }
+        return Ok(());
+    }
+    let shown = made.shown_name();
+    cx.warn(Level::Debug, format!("AH01147: Defining worker '{shown}' for balancer '{name}'"));
+    for (key, value) in &set {
+        parameters::set(&mut made.parameters, key.as_bstr(), value.as_bstr()).map_err(|text| member(text.into()))?;
+    }
+    cx.warn(Level::Debug, format!("AH01148: Defined worker '{shown}' for balancer '{name}'"));
+    edit(cx, at, |balancer, _| {
+        balancer.members.push(Arc::new(made));
+        Ok(())
+    })?;
+    Ok(())
 }

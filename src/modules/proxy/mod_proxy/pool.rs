@@ -1,6 +1,7 @@
 //! Connections to backends: made without blocking the loop, kept per child and worker for later requests.
 
 use super::settings::ProxyServer;
+use super::state::Busy;
 use super::worker::Worker;
 use crate::engine::{self, Permit, Semaphore, Stream};
 use crate::request::Request;
@@ -43,6 +44,8 @@ pub struct Backend {
     told: bool,
     worker: Option<Arc<Worker>>,
     permit: Option<Permit>,
+    /// What counts the request at a balancer's member.
+    pub busy: Option<Arc<Busy>>,
 }
 
 /// Why there is no connection.
@@ -83,14 +86,14 @@ pub async fn connect(r: &mut Request, worker: Option<&Arc<Worker>>, to: &Address
         && let Some(stream) = kept(worker)
         && !alone
     {
-        return Ok(Backend { stream, reused: true, told, worker: Some(worker.clone()), permit });
+        return Ok(Backend { stream, reused: true, told, worker: Some(worker.clone()), permit, busy: None });
     }
     let reusable = reusable.filter(|_| !alone);
     let limit = worker
         .and_then(|worker| worker.parameters.connect)
         .unwrap_or_else(|| patience(r, worker.map(|worker| &**worker)));
     let stream = open(r, worker, to, limit).await?;
-    Ok(Backend { stream, reused: false, told, worker: reusable.cloned(), permit })
+    Ok(Backend { stream, reused: false, told, worker: reusable.cloned(), permit, busy: None })
 }
 
 /// A place among the connections that `max` allows.

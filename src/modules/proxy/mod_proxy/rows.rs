@@ -159,15 +159,14 @@ pub const DIRECTIVES: &[Directive] = &[
         growth,
         "Number of additional Balancers that can be added post-config",
     )
-    .ignored("no balancer is added while the server runs"),
+    .ignored("Apache's own manager cannot add balancers either: it only makes room for them"),
     flag(
         "BalancerPersist",
         SERVER,
         NO_OVERRIDE,
-        |_, _| Ok(()),
+        |cx, on| put(&mut cx.server::<ProxyServer>().persist, on),
         "on if the balancer should persist changes on reboot/restart made via the Balancer Manager",
-    )
-    .ignored("no balancer is changed while the server runs"),
+    ),
     flag(
         "BalancerInherit",
         SERVER,
@@ -179,7 +178,7 @@ pub const DIRECTIVES: &[Directive] = &[
         "ProxyPassInherit",
         SERVER,
         NO_OVERRIDE,
-        |_, _| Ok(()),
+        |cx, on| put(&mut cx.server::<ProxyServer>().inherit_passes, on),
         "on if this server should inherit all ProxyPass directives defined in the main server (Setting to off recommended if using the Balancer Manager)",
     )
     .ignored("hosts inherit in any case, as they do in Apache 2.4.71"),
@@ -376,7 +375,7 @@ fn bad_header(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
 }
 
 fn growth(_: &mut Cx<'_>, word: Word<'_>) -> Outcome {
-    match (0..=1000).contains(&atoi(word)) && word.first().is_some_and(u8::is_ascii_digit) {
+    match (0..=1000).contains(&atoi(word)) {
         true => Ok(()),
         false => Err("BalancerGrowth must be between 0 and 1000".into()),
     }

@@ -1,9 +1,10 @@
 //! What the directives of mod_proxy leave behind, for a server and for a section.
 
+use super::balancer::Balancer;
 use super::worker::Worker;
 use crate::config::*;
 use crate::sys::regex::Regex;
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,6 +109,11 @@ pub struct ProxyServer {
     pub aliases: Vec<Arc<Pass>>,
     pub inherit_workers: Option<bool>,
     pub workers: Vec<Arc<Worker>>,
+    pub balancers: Vec<Arc<Balancer>>,
+    /// ProxyPassInherit: shown by the manager's page alone.
+    pub inherit_passes: Option<bool>,
+    /// BalancerPersist.
+    pub persist: Option<bool>,
     pub sections: Vec<Arc<Section>>,
     pub remotes: Vec<Remote>,
     pub blocks: Vec<Block>,
@@ -123,6 +129,16 @@ pub struct ProxyServer {
     pub source: Option<IpAddr>,
 }
 
+impl ProxyServer {
+    /// The balancer that a URL is for.
+    pub fn balancer(&self, url: &[u8]) -> Option<&Arc<Balancer>> {
+        let name = super::balancer::balancer_name(url)?;
+        let named = |name: &[u8]| self.balancers.iter().find(|balancer| balancer.name == name);
+        // A port means nothing there.
+        named(&name).or_else(|| named(name.rsplitn_str(2, ":").nth(1)?))
+    }
+}
+
 impl Settings for ProxyServer {
     crate::slot!();
     fn merge(base: &Self, add: &Self) -> Self {
@@ -133,6 +149,8 @@ impl Settings for ProxyServer {
         inherit!(
             requests,
             inherit_workers,
+            persist,
+            inherit_passes,
             domain,
             via,
             io_buffer,
@@ -148,6 +166,14 @@ impl Settings for ProxyServer {
             // Each host has connections of its own.
             let inherited = base.workers.iter().map(|worker| Arc::new(worker.with_own_pool()));
             out.workers = inherited.chain(add.workers.iter().cloned()).collect();
+            // Balancers are the same ones everywhere, with one state. One that a host names again keeps the members it had.
+            let own = |name: &BString| add.balancers.iter().find(|own| own.name == *name);
+            let inherited = base.balancers.iter().map(|balancer| match own(&balancer.name) {
+                Some(own) => Arc::new(own.with_members_of(balancer)),
+                None => balancer.clone(),
+            });
+            let new = |own: &&Arc<Balancer>| base.balancers.iter().all(|balancer| balancer.name != own.name);
+            out.balancers = inherited.chain(add.balancers.iter().filter(new).cloned()).collect();
         }
         out.sections = [&base.sections[..], &add.sections[..]].concat();
         out.remotes = [&base.remotes[..], &add.remotes[..]].concat();

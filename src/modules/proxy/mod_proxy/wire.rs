@@ -56,6 +56,12 @@ impl Wire {
         self.consume(count);
         bytes
     }
+    /// Counts octets of a response, where its worker has them counted.
+    pub fn count(&self, octets: usize) {
+        if let Some(busy) = &self.backend.busy {
+            busy.received(octets);
+        }
+    }
     /// Reads more; 0 at the end.
     pub async fn fill(&mut self) -> io::Result<usize> {
         if self.start > 0 {
@@ -118,7 +124,13 @@ impl Wire {
             match engine::timeout(self.patience, written).await {
                 Err(_) => return Err(io::ErrorKind::TimedOut.into()),
                 Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => rest = rest.get(written?..).unwrap_or_default(),
+                Ok(written) => {
+                    let written = written?;
+                    if let Some(busy) = &self.backend.busy {
+                        busy.sent(written);
+                    }
+                    rest = rest.get(written..).unwrap_or_default();
+                }
             }
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! Workers: the backends that the configuration names, each with its parameters and its pool of connections.
 
 use super::pool::Pool;
+use super::state::{State, Words};
 use crate::config::Complaint;
 use bstr::{BStr, BString, ByteSlice};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Parameters of a worker; None where not set.
@@ -36,7 +37,7 @@ pub struct Parameters {
     /// How long a resolved name holds; None: as long as the child.
     pub address_ttl: Option<Duration>,
     pub flusher: Option<BString>,
-    /// Bits of `status=`: see [`status`].
+    /// Bits of `status=`: see [`bits`].
     pub status: u32,
 }
 
@@ -49,7 +50,9 @@ pub enum Flush {
 }
 
 /// Bits of `status=`.
-pub mod status {
+pub mod bits {
+    /// The worker is in use.
+    pub const INITIALIZED: u32 = 0x01;
     pub const DISABLED: u32 = 0x20;
     pub const STOPPED: u32 = 0x40;
     pub const IN_ERROR: u32 = 0x80;
@@ -58,6 +61,8 @@ pub mod status {
     pub const DRAIN: u32 = 0x04;
     pub const HOT_SPARE: u32 = 0x1000;
     pub const HEALTH_FAILED: u32 = 0x800;
+    /// Workers with one of these serve nobody.
+    pub const UNUSABLE: u32 = DISABLED | STOPPED | IN_ERROR | HEALTH_FAILED;
 }
 
 /// A backend.
@@ -74,6 +79,7 @@ pub struct Worker {
     pub matchable: bool,
     pub parameters: Parameters,
     pub pool: Arc<Pool>,
+    state: Arc<OnceLock<State>>,
 }
 
 /// The port of a scheme that names none.
@@ -182,9 +188,33 @@ impl Worker {
         };
         let name = [scheme.as_slice(), b"://", &authority, rest].concat().into();
         let port = port.unwrap_or(own_port);
-        let parameters = Parameters::default();
+        // Only members of balancers are left alone for a while when they fail: for others nobody can step in.
+        let parameters = Parameters { status: bits::IGNORE_ERRORS, ..Parameters::default() };
         let pool = Pool::new();
-        Ok(Worker { name, scheme, host, port, socket, matchable, parameters, pool })
+        Ok(Worker { name, scheme, host, port, socket, matchable, parameters, pool, state: Arc::default() })
+    }
+
+    /// The live state, the child's own unless it is shared.
+    pub fn state(&self) -> &State {
+        self.state.get_or_init(|| State::own(&self.parameters))
+    }
+
+    /// Gives the worker a state that others see too, filled with what the configuration says.
+    pub(super) fn share(&self, words: Words) {
+        let _ = self.state.set(State::begin(words, &self.parameters));
+    }
+
+    /// Gives the worker a state that others have filled.
+    pub(super) fn share_as_it_is(&self, words: Words) {
+        let _ = self.state.set(State(words));
+    }
+
+    /// The name with the socket's path before it.
+    pub fn shown_name(&self) -> BString {
+        match &self.socket {
+            Some(path) => [b"unix:", path.as_slice(), b"|", &self.name].concat().into(),
+            None => self.name.clone(),
+        }
     }
 
     /// How much of `url` this worker's name covers; None where it does not.
@@ -197,7 +227,7 @@ impl Worker {
 
     /// The same backend, with connections of its own.
     pub fn with_own_pool(&self) -> Worker {
-        Worker { pool: Pool::new(), ..self.clone() }
+        Worker { pool: Pool::new(), state: Arc::default(), ..self.clone() }
     }
 
     /// Whether connections are kept for later requests.

@@ -96,6 +96,9 @@ impl Source for Relay {
             match self.read().await {
                 Ok(Some(bytes)) => {
                     self.gave = true;
+                    if let Some(wire) = &self.wire {
+                        wire.count(bytes.len());
+                    }
                     Ok(Some(Piece::Bytes(bytes)))
                 }
                 Ok(None) => {

@@ -56,6 +56,7 @@ pub async fn response(r: &mut Request, call: &Call, target: &Target, sent: Sent,
             Ok(line) => line,
             Err(error) => return no_answer(r, target, &error, pooled),
         };
+        wire.count(line.len());
         let Some((major, line)) = status_line(&line) else { return without_head(r, line, wire) };
         if major != 1 || !whole {
             let cut = line.text.len().saturating_sub(usize::from(!whole));
@@ -387,6 +388,7 @@ async fn finish(r: &mut Request, line: StatusLine, mut fields: Table, mut wire: 
         // Whole already: ranges and measuring filters can work on it.
         Framing::Length(length) if length <= AT_ONCE && wire.unread().len() as u64 >= length => {
             let whole = wire.take(length as usize);
+            wire.count(whole.len());
             if wire.unread().is_empty() {
                 wire.backend.release();
             }

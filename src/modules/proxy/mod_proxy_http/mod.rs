@@ -89,9 +89,13 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
     {
         return answer;
     }
-    let body = match send::look_at_body(r, call).await {
-        Ok(body) => body,
-        Err(answer) => return answer,
+    // Where another member of a balancer was asked in vain, the beginning is read already.
+    let body = match r.extensions.take::<send::Outgoing>() {
+        Some(body) => body,
+        None => match send::look_at_body(r, call).await {
+            Ok(body) => body,
+            Err(answer) => return answer,
+        },
     };
     let host = target.host.clone();
     let failed = |r: &Request| {
@@ -100,7 +104,12 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
     };
     let backend = match mod_proxy::backend(r, call, target.host.as_bstr(), target.port, failed).await {
         Ok(backend) => backend,
-        Err(answer) => return answer,
+        Err(answer) => {
+            if call.busy.is_some() {
+                r.extensions.put(body);
+            }
+            return answer;
+        }
     };
     let mut wire = Wire::new(backend, patience(r, call.worker.as_deref()));
     let sent = match send::request(r, call, &target, body, &mut wire).await {
