@@ -2,6 +2,7 @@
 //!
 //! One serves both sides of a group, so that its port need not be blanked; nothing it says depends on who asked before.
 
+use crate::tls::{self, ServerStream, TlsServer};
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -30,6 +31,8 @@ pub enum Step {
     Close,
     /// Breaks it off.
     Reset,
+    /// Closes the connection without the word that TLS has for it.
+    Cut,
     /// Says nothing more, and keeps the connection open until the other side ends it.
     Hang,
 }
@@ -52,6 +55,8 @@ pub struct Backend {
 trait Wire: Read + Write + Send {
     /// Closing is to break the connection off.
     fn breaks(&self) {}
+    /// Says that nothing more comes, where there is a word for it.
+    fn end(&mut self) {}
 }
 impl Wire for TcpStream {
     fn breaks(&self) {
@@ -59,6 +64,12 @@ impl Wire for TcpStream {
     }
 }
 impl Wire for UnixStream {}
+impl Wire for ServerStream {
+    fn end(&mut self) {
+        self.conn.send_close_notify();
+        let _ = self.flush();
+    }
+}
 
 /// Closing `stream` is to break it off.
 pub fn breaks(stream: &TcpStream) {
@@ -83,7 +94,27 @@ impl Backend {
                 let scripts = scripts.clone();
                 let _ = stream.set_nodelay(true);
                 let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
-                thread::spawn(move || serve(stream, &scripts));
+                thread::spawn(move || serve(stream, "", &scripts));
+            }
+        });
+        Backend { port }
+    }
+
+    /// Listens on a free port and speaks TLS; what is shown begins with what both sides agreed on.
+    pub fn start_tls(server: &TlsServer, scripts: &[(&str, Vec<Step>)]) -> Backend {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port for a backend");
+        let port = listener.local_addr().expect("its address").port();
+        let (scripts, config) = (table(scripts), server.config());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (scripts, config) = (scripts.clone(), config.clone());
+                let _ = stream.set_nodelay(true);
+                let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
+                thread::spawn(move || {
+                    if let Some((facts, stream)) = tls::accept(config, stream) {
+                        serve(stream, &facts, &scripts);
+                    }
+                });
             }
         });
         Backend { port }
@@ -98,13 +129,13 @@ impl Backend {
             for stream in listener.incoming().flatten() {
                 let scripts = scripts.clone();
                 let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
-                thread::spawn(move || serve(stream, &scripts));
+                thread::spawn(move || serve(stream, "", &scripts));
             }
         });
     }
 }
 
-fn serve(mut wire: impl Wire, scripts: &Scripts) {
+fn serve(mut wire: impl Wire, facts: &str, scripts: &Scripts) {
     let mut input = Vec::new();
     let mut number = 0;
     while let Some(head) = head(&mut wire, &mut input) {
@@ -125,7 +156,7 @@ fn serve(mut wire: impl Wire, scripts: &Scripts) {
                 }
                 let (body, chunked) = body(&mut wire, &mut input, &text);
                 let mut shown =
-                    format!("request {number} of its connection\n{}\n", text.replace("\r\n", "\n")).into_bytes();
+                    format!("{facts}request {number} of its connection\n{}\n", text.replace("\r\n", "\n")).into_bytes();
                 if chunked {
                     shown.extend_from_slice(b"(chunked)\n");
                 }
@@ -137,11 +168,12 @@ fn serve(mut wire: impl Wire, scripts: &Scripts) {
                     wire.write_all(head.as_bytes()).and_then(|()| wire.write_all(if bodiless { b"" } else { &shown }));
                 if sent.is_err() || field(&text, "connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
                 {
-                    return;
+                    break;
                 }
             }
         }
     }
+    wire.end();
 }
 
 /// False: the connection is over.
@@ -168,9 +200,14 @@ fn play(wire: &mut impl Wire, input: &mut Vec<u8>, head: &str, steps: &[Step]) -
                 while done && more(wire, input) {
                     done = wire.write_all(&std::mem::take(input)).is_ok();
                 }
+                wire.end();
                 return false;
             }
-            Step::Close => return false,
+            Step::Close => {
+                wire.end();
+                return false;
+            }
+            Step::Cut => return false,
             Step::Reset => {
                 wire.breaks();
                 return false;

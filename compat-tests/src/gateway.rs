@@ -169,7 +169,7 @@ fn play(protocol: Protocol, wire: &mut TcpStream, steps: &[Step]) -> Option<()> 
             Step::Raw(bytes) => wire.write_all(bytes).ok()?,
             Step::Drip(bytes) => bytes.iter().try_for_each(|byte| say(protocol, wire, &[*byte]))?,
             Step::Apart => thread::sleep(Duration::from_millis(60)),
-            Step::Close | Step::Echo => return None,
+            Step::Close | Step::Cut | Step::Echo => return None,
             Step::Reset => {
                 breaks(wire);
                 return None;

@@ -128,7 +128,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "tls-library",
         why: "what each protects connections with, and what only OpenSSL says of itself (DIFFERENCES.md)",
-        pattern: r"(?m)^.*AH01882: .*\n|^.*SSL Library Error: .*\n| OpenSSL/[0-9][0-9a-z.]*",
+        pattern: r"(?m)^.*AH018(82|83|76): .*\n|^.*SSL Library Error: .*\n| OpenSSL/[0-9][0-9a-z.]*",
         with: "",
     },
     Rule {

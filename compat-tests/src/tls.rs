@@ -10,8 +10,12 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
+    ServerConnection, SignatureScheme, StreamOwned,
+};
 
 /// How a client speaks TLS.
 #[derive(Clone, Debug)]
@@ -95,16 +99,7 @@ impl TlsClient {
             .with_custom_certificate_verifier(Arc::new(Anybody(provider.clone())));
         let mut config = match &self.certificate {
             None => builder.with_no_client_auth(),
-            Some(name) => {
-                let chain = CertificateDer::pem_slice_iter(&files()[&format!("tls/{name}.crt")])
-                    .collect::<Result<_, _>>()
-                    .expect("certificates");
-                let key = PrivateKeyDer::from_pem_slice(&files()[&format!("tls/{name}.key")]).expect("a key");
-                let key = provider.key_provider.load_private_key(key).expect("a key that signs");
-                // Old certificates too, which rustls's own check refuses.
-                let own = SingleCertAndKey::from(CertifiedKey::new(chain, key));
-                builder.with_client_cert_resolver(Arc::new(own))
-            }
+            Some(name) => builder.with_client_cert_resolver(Arc::new(own(name, &provider))),
         };
         config.alpn_protocols = self.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         config.enable_sni = self.name.is_some();
@@ -205,6 +200,139 @@ impl ServerCertVerifier for Anybody {
     }
 }
 
+/// How a backend speaks TLS.
+#[derive(Clone, Debug)]
+pub struct TlsServer {
+    /// Files of [`files`] with its certificate and key.
+    certificate: String,
+    /// 12 or 13; none: either.
+    version: Option<u8>,
+    /// Clients must have a certificate, of anybody; the authorities that are named to them.
+    asks: Option<Vec<String>>,
+    protocols: Vec<String>,
+}
+
+/// A connection of a backend's client.
+pub type ServerStream = StreamOwned<ServerConnection, TcpStream>;
+
+/// A backend that shows this certificate.
+pub fn server(certificate: &str) -> TlsServer {
+    TlsServer { certificate: certificate.into(), version: None, asks: None, protocols: Vec::new() }
+}
+
+impl TlsServer {
+    /// The same with one version only: 12 or 13.
+    pub fn version(mut self, version: u8) -> TlsServer {
+        self.version = Some(version);
+        self
+    }
+    /// The same, and clients must have a certificate; the names of these authorities are told.
+    pub fn asks(mut self, authorities: &[&str]) -> TlsServer {
+        self.asks = Some(authorities.iter().map(|name| (*name).to_owned()).collect());
+        self
+    }
+    /// The same with protocols.
+    pub fn protocols(mut self, names: &[&str]) -> TlsServer {
+        self.protocols = names.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let versions: &[_] = match self.version {
+            Some(12) => &[&rustls::version::TLS12],
+            Some(_) => &[&rustls::version::TLS13],
+            None => rustls::ALL_VERSIONS,
+        };
+        let builder =
+            ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions).expect("a version");
+        let builder = match &self.asks {
+            None => builder.with_no_client_auth(),
+            Some(names) => {
+                let mut store = RootCertStore::empty();
+                for name in names {
+                    let der = CertificateDer::from_pem_slice(&files()[&format!("tls/{name}.crt")]);
+                    store.add(der.expect("a certificate")).expect("an authority");
+                }
+                let names = store.subjects();
+                builder.with_client_cert_verifier(Arc::new(AnyClient(Anybody(provider.clone()), names)))
+            }
+        };
+        let own = own(&self.certificate, &provider);
+        let mut config = builder.with_cert_resolver(Arc::new(own));
+        config.alpn_protocols = self.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Arc::new(config)
+    }
+}
+
+/// A certificate with its key; old ones too, which rustls's own check refuses.
+fn own(name: &str, provider: &CryptoProvider) -> SingleCertAndKey {
+    let chain = CertificateDer::pem_slice_iter(&files()[&format!("tls/{name}.crt")])
+        .collect::<Result<_, _>>()
+        .expect("certificates");
+    let key = PrivateKeyDer::from_pem_slice(&files()[&format!("tls/{name}.key")]).expect("a key");
+    let key = provider.key_provider.load_private_key(key).expect("a key that signs");
+    SingleCertAndKey::from(CertifiedKey::new(chain, key))
+}
+
+/// Does the handshake with a backend's client; what both sides agreed on.
+pub(crate) fn accept(config: Arc<ServerConfig>, mut socket: TcpStream) -> Option<(String, ServerStream)> {
+    let mut session = ServerConnection::new(config).expect("a session");
+    while session.is_handshaking() {
+        session.complete_io(&mut socket).ok()?;
+    }
+    let sent = session.peer_certificates().unwrap_or_default();
+    let shown = |leaf: &CertificateDer<'_>| {
+        let same = |text: &[u8]| CertificateDer::from_pem_slice(text).is_ok_and(|first| first == *leaf);
+        files().iter().find(|(path, text)| path.ends_with(".crt") && same(text)).map(|(path, _)| path.clone())
+    };
+    let facts = format!(
+        "[{:?} for {} alpn {} certificate {} of {}]\n",
+        session.protocol_version().expect("a version"),
+        session.server_name().unwrap_or("-"),
+        session.alpn_protocol().map_or("-".into(), |name| String::from_utf8_lossy(name).into_owned()),
+        sent.first().and_then(shown).unwrap_or("-".into()),
+        sent.len(),
+    );
+    Some((facts, StreamOwned::new(session, socket)))
+}
+
+#[derive(Debug)]
+struct AnyClient(Anybody, Vec<DistinguishedName>);
+
+impl ClientCertVerifier for AnyClient {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &self.1
+    }
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, certificate, signature)
+    }
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, certificate, signature)
+    }
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
 /// What `openssl` makes them with.
 const SCRIPT: &str = r#"
 set -e
@@ -216,7 +344,7 @@ signed() { # name authority subject
   openssl req -newkey rsa:2048 -nodes -keyout $1.key -out $1.csr -subj "$3"
   openssl x509 -req -in $1.csr -CA $2.crt -CAkey $2.key -CAcreateserial -days 3000 -out $1.crt -extfile leaf.cnf -extensions $4
 }
-printf '[leaf]\nbasicConstraints=CA:FALSE\n[mail]\nbasicConstraints=CA:FALSE\nsubjectAltName=email:one@example.test,DNS:one.example.test\n[ca]\nbasicConstraints=CA:TRUE\n' > leaf.cnf
+printf '[leaf]\nbasicConstraints=CA:FALSE\n[mail]\nbasicConstraints=CA:FALSE\nsubjectAltName=email:one@example.test,DNS:one.example.test\n[ca]\nbasicConstraints=CA:TRUE\n[local]\nbasicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n' > leaf.cnf
 own www rsa:2048 '/C=DE/O=Test Org/OU=first/OU=second, with comma/CN=www.example.test' -addext basicConstraints=CA:FALSE -addext 'subjectAltName=DNS:www.example.test,DNS:*.w.example.test,email:admin@example.test'
 own other rsa:2048 '/CN=other.example.test' -addext basicConstraints=CA:FALSE
 openssl ecparam -name prime256v1 -genkey -noout -out ec.key
@@ -228,6 +356,13 @@ signed stranger strange '/CN=Stranger' leaf
 signed below ca '/O=Test/CN=Below CA' ca
 signed deep below '/O=Test/CN=Deep' leaf
 cat below.crt >> deep.crt
+signed local ca '/CN=backend.example.test' local
+signed common ca '/CN=LOCALHOST' leaf
+cat client.crt client.key > machine.pem
+cat stranger.key stranger.crt client.crt client.key > machines.pem
+cat client.crt www.key > mixed.pem
+openssl req -newkey rsa:2048 -nodes -keyout late.key -out late.csr -subj '/CN=localhost'
+openssl x509 -req -in late.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days -1 -out late.crt -extfile leaf.cnf -extensions local
 signed issued ca '/CN=www.example.test' leaf
 cat issued.crt ca.crt > bundle.crt
 cp issued.key bundle.key
@@ -251,6 +386,7 @@ openssl ca -config ca.cnf -cert ca.crt -keyfile ca.key -revoke gone.crt
 openssl ca -config ca.cnf -cert ca.crt -keyfile ca.key -gencrl -out ca.crl
 openssl rsa -in www.key -aes128 -passout pass:secret -traditional -out old-locked.key
 openssl pkcs8 -topk8 -in www.key -passout pass:secret -out locked.key
+cat client.crt locked.key > locked.pem
 openssl rsa -in www.key -des3 -passout pass:secret -out triple-locked.key
 "#;
 

@@ -27,6 +27,8 @@ pub const SERVER: Contexts = Contexts(1);
 pub const DIRECTORY: Contexts = Contexts(2);
 /// In .htaccess, when the directive's override class is allowed.
 pub const HTACCESS: Contexts = Contexts(4);
+/// In `<Proxy>` and `<ProxyMatch>` and what stands within, where it may not stand in other sections.
+pub const PROXY: Contexts = Contexts(32);
 /// Executed while the file is read, before the tree is walked (Apache's `EXEC_ON_READ`).
 pub const ON_READ: Contexts = Contexts(8);
 /// Only in the main server, not in `<VirtualHost>` (`GLOBAL_ONLY`).

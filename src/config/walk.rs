@@ -4,7 +4,7 @@
 
 use super::{
     At, Children, Commands, Complaint, Contexts, Cx, DIRECTORY, Directive, GLOBAL, HTACCESS, Inner, Node, Outcome,
-    Override, Place, Process, Providers, Row, SERVER, Server, SettingsVec, Shape, Warning, Word,
+    Override, PROXY, Place, Process, Providers, Row, SERVER, Server, SettingsVec, Shape, Warning, Word,
 };
 use bstr::{BStr, BString, ByteSlice};
 use httpd_conf::{next_word, words};
@@ -139,7 +139,7 @@ impl<'a> Walker<'a> {
         path: &Option<BString>,
         limited: u64,
     ) -> Outcome {
-        if !self.permitted(row.directive, place) || !permitted_within(around, row.directive) {
+        if !self.permitted(row.directive, place, around) || !permitted_within(around, row.directive) {
             let name = row.directive.name;
             let text = match around.last() {
                 Some(section) => format!("{name} not allowed in {} context", super::shown(section)),
@@ -180,10 +180,11 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn permitted(&self, directive: &Directive, place: Place) -> bool {
+    fn permitted(&self, directive: &Directive, place: Place, around: &[&str]) -> bool {
         let allows = |contexts: Contexts| directive.contexts.has(contexts);
         match place {
             Place::Main | Place::VirtualHost => allows(SERVER),
+            Place::Section if allows(PROXY) => around.iter().any(|name| name.starts_with("<Proxy")),
             Place::Section => allows(DIRECTORY),
             Place::Htaccess => self.permit.allows(directive),
         }

@@ -115,6 +115,10 @@ impl Stream {
     pub fn take_traffic(&self) -> Option<(u64, u64)> {
         Some(self.tls.as_ref()?.take_traffic())
     }
+    /// Whether the other side ended a TLS connection without saying so: what came may not be all.
+    pub fn is_cut(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_cut())
+    }
     pub fn is_secured(&self) -> bool {
         self.tls.is_some()
     }
@@ -230,6 +234,9 @@ impl Stream {
     }
     /// Whether nothing at all has come that was not read, the end included.
     pub fn is_quiet(&self) -> bool {
+        if let Some(tls) = &self.tls {
+            return tls.is_quiet(&self.source);
+        }
         let mut octet = [std::mem::MaybeUninit::uninit()];
         let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
         match socket2::SockRef::from(&self.source.fd).recv_with_flags(&mut octet, flags) {

@@ -174,6 +174,8 @@ struct State {
     sent: usize,
     /// The other side sends no more.
     ended: bool,
+    /// It ended without a word.
+    cut: bool,
     closed: bool,
     /// Octets that the socket gave and took since they were last asked for.
     traffic: (u64, u64),
@@ -424,6 +426,7 @@ impl Tls {
                 outgoing: Vec::new(),
                 sent: 0,
                 ended: false,
+                cut: false,
                 closed: false,
                 traffic: (received.len() as u64, 0),
                 fault: None,
@@ -480,9 +483,13 @@ impl Tls {
                 return Poll::Ready(Ok(0));
             }
             if ready!(state.poll_fill(cx, source))? == 0 {
-                state.ended = true;
+                (state.ended, state.cut) = (true, true);
             }
         }
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.state.lock().cut
     }
 
     /// Ready when a read is worth an attempt.
@@ -525,6 +532,25 @@ impl Tls {
 
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>, source: &Source) -> Poll<io::Result<()>> {
         self.state.lock().poll_flush(cx, source)
+    }
+
+    /// Whether nothing came that concerns the user, the end included. What the protocol itself sends is taken in.
+    pub(super) fn is_quiet(&self, source: &Source) -> bool {
+        let state = &mut *self.state.lock();
+        let cx = &mut Context::from_waker(std::task::Waker::noop());
+        loop {
+            if !state.plain.is_empty() || state.ended || state.fault.is_some() {
+                return false;
+            }
+            match state.poll_fill(cx, source) {
+                Poll::Pending => return true,
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return false,
+            }
+            if state.advance(&mut [], Task::Nothing).is_err() {
+                return false;
+            }
+        }
     }
 
     /// Says that nothing more will be sent.

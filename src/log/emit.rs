@@ -59,8 +59,8 @@ pub trait Scope {
     fn client(&self) -> Option<SocketAddr> {
         None
     }
-    /// Whether it is a stream of HTTP/2.
-    fn is_stream(&self) -> bool {
+    /// Whether log lines say `remote` for `client`: on streams of HTTP/2, and on connections that we opened.
+    fn is_remote(&self) -> bool {
         false
     }
     /// The connection's peer (`%{c}a`).
@@ -303,7 +303,7 @@ fn append(out: &mut Vec<u8>, token: &Token, scope: &dyn Scope, line: &Line<'_>) 
     };
     match token {
         Token::Client => address(out, scope.client()),
-        Token::Side => out.extend_from_slice(if scope.is_stream() { b"[remote " } else { b"[client " }),
+        Token::Side => out.extend_from_slice(if scope.is_remote() { b"[remote " } else { b"[client " }),
         Token::Peer => address(out, scope.peer()),
         Token::Local => address(out, scope.local()),
         Token::Env(name) => escaped(out, scope.env(name.as_bstr())),

@@ -107,7 +107,7 @@ pub(super) enum Id {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Client,
-    /// `[client ` or, on a stream of HTTP/2, `[remote `.
+    /// `[client ` or `[remote `.
     Side,
     Peer,
     Local,
@@ -138,7 +138,7 @@ pub(super) enum Token {
 const RAN_OFF: &str = "Ran off end of error log format parsing args to some directive";
 
 impl Layout {
-    /// The layout that holds where none is set tells streams from connections.
+    /// The layout that holds where none is set tells who is at the other end.
     fn with_side(mut self) -> Layout {
         for item in &mut self.0 {
             if matches!(item, Item::Literal(text) if text == "[client ") {

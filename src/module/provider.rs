@@ -162,6 +162,25 @@ pub trait Tls: Sync {
     fn variable(&self, r: &Request, name: &BStr) -> Option<BString>;
 }
 
+/// How a connection to a backend is to be secured.
+pub struct Outgoing<'a> {
+    /// Whom the backend's certificate must be for, and whom the handshake asks for unless it is an address; empty: anybody.
+    pub host: &'a BStr,
+    /// Protocols that are asked for (ALPN), by preference; what was chosen the stream's session knows.
+    pub protocols: &'a [&'a [u8]],
+    /// The handshake takes no longer.
+    pub patience: Duration,
+}
+
+/// Offered as `tls`: what secures connections to backends.
+pub trait OutgoingTls: Sync {
+    /// Which settings hold for the backend of a request, as a number that tells them apart: a connection that was made
+    /// with other settings is not used again. None: connections to it are not to be secured (SSLProxyEngine).
+    fn settings(&self, r: &Request) -> Option<usize>;
+    /// Does the handshake. None: it failed, which the log says.
+    fn connect<'a>(&'a self, r: &'a mut Request, stream: Stream, how: Outgoing<'a>) -> BoxFuture<'a, Option<Stream>>;
+}
+
 /// Offered under a protocol's name (`h2`) by a module that speaks it on connections whose handshake chose it (ALPN,
 /// RFC 7301); `Connection::protocol` has the choice.
 pub trait SecuredProtocol: Sync {

@@ -83,6 +83,10 @@ impl Server {
     pub fn log(&self, level: Level, module: &'static str, message: fmt::Arguments<'_>) {
         self.log_errno(level, module, 0, message);
     }
+    /// A line that is for whoever starts the server: it stands there by itself.
+    pub fn log_bare(&self, level: Level, message: fmt::Arguments<'_>) {
+        log::emit_bare(&self.log, &Line { level, module: "", errno: 0, source: None, message });
+    }
     /// As [`Server::log`], with an errno (or APR status) whose text stands before the message.
     #[inline]
     #[track_caller]
@@ -94,11 +98,50 @@ impl Server {
     }
 }
 
+/// A connection that a server opened, for what is logged of it.
+#[derive(Clone, Copy)]
+pub struct Remote {
+    pub server: &'static Server,
+    /// Whom it leads to.
+    pub remote: Option<SocketAddr>,
+}
+
+impl Remote {
+    /// A line of this connection.
+    #[track_caller]
+    pub fn log(&self, level: Level, module: &'static str, message: fmt::Arguments<'_>) {
+        self.log_errno(level, module, 0, message);
+    }
+    /// As [`Remote::log`], with an errno (or APR status) whose text stands before the message.
+    #[track_caller]
+    pub fn log_errno(&self, level: Level, module: &'static str, error: impl Cause, message: fmt::Arguments<'_>) {
+        if self.server.logs(level, module) {
+            let line = Line { level, module, errno: error.errno(), source: Some(Location::caller()), message };
+            log::emit(&self.server.log, format(self.server), self, &line);
+        }
+    }
+}
+
+impl Scope for Remote {
+    fn client(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+    fn is_remote(&self) -> bool {
+        true
+    }
+    fn peer(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+    fn server_name(&self) -> Option<&BStr> {
+        Scope::server_name(self.server)
+    }
+}
+
 impl Scope for Request {
     fn client(&self) -> Option<SocketAddr> {
         Some(self.useragent)
     }
-    fn is_stream(&self) -> bool {
+    fn is_remote(&self) -> bool {
         self.connection.stream_of.is_some()
     }
     fn peer(&self) -> Option<SocketAddr> {
@@ -142,7 +185,7 @@ impl Scope for Connection {
     fn client(&self) -> Option<SocketAddr> {
         Some(self.client)
     }
-    fn is_stream(&self) -> bool {
+    fn is_remote(&self) -> bool {
         self.stream_of.is_some()
     }
     fn peer(&self) -> Option<SocketAddr> {

@@ -14,6 +14,7 @@ pub mod testing;
 
 pub use body::*;
 pub use connection::*;
+pub use logging::Remote;
 pub use message::*;
 pub use method::*;
 pub use read_limits::*;

@@ -1,10 +1,10 @@
 //! mod_proxy_wstunnel: WebSockets. By default mod_proxy_http serves `ws:` URLs and upgrades; with
 //! ProxyWebsocketFallbackToProxyHttp off, this module passes the request on and joins the two connections at once.
 //!
-//! Offers a [`ProxyScheme`] for `ws:`. Differences: a tunnel holds no thread; `wss:` wants TLS, which is not there yet.
+//! Offers a [`ProxyScheme`] for `ws:` and `wss:`. Differences: a tunnel holds no thread.
 //! Manual: mod/mod_proxy_wstunnel.html.
 
-use super::mod_proxy::{self, Call, ProxyScheme, Wire, patience, proxy_error};
+use super::mod_proxy::{self, Call, ProxyScheme, Unsecured, Wire, patience, proxy_error};
 use crate::config::*;
 use crate::engine::BoxFuture;
 use crate::log::{Level, raw};
@@ -55,16 +55,22 @@ struct WsTunnel;
 fn ours(r: &Request, url: &[u8]) -> bool {
     let falls_back =
         r.dir::<WsDir>().falls_back != Some(false) && r.configuration.process.has_module("proxy_http_module");
-    !falls_back && url.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"ws:"))
+    !falls_back && scheme(url).is_some()
+}
+
+/// The scheme, if it is one of ours.
+fn scheme(url: &[u8]) -> Option<&'static str> {
+    ["ws", "wss"].into_iter().find(|name| {
+        url.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+            && url.get(name.len()) == Some(&b':')
+    })
 }
 
 impl ProxyScheme for WsTunnel {
     fn canonical(&self, r: &mut Request, url: &BStr) -> Answer {
-        if !ours(r, url) {
-            return Answer::Declined;
-        }
-        let rest = url.get(3..).unwrap_or_default().to_vec();
-        mod_proxy::canonical(r, BStr::new("ws"), &rest, "proxy_wstunnel", ["02439", "10419", "10409"])
+        let Some(scheme) = scheme(url).filter(|_| ours(r, url)) else { return Answer::Declined };
+        let rest = url.get(scheme.len() + 1..).unwrap_or_default().to_vec();
+        mod_proxy::canonical(r, BStr::new(scheme), &rest, "proxy_wstunnel", ["02439", "10419", "10409"])
     }
     fn serve<'a>(&'a self, r: &'a mut Request, call: &'a Call) -> BoxFuture<'a, Answer> {
         if ours(r, &call.url) { Box::pin(run(r, call)) } else { declined() }
@@ -96,7 +102,7 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
         let text = format_args!("AH02452: failed to make connection to backend: {host}");
         r.log(Level::Error, "proxy_wstunnel", text);
     };
-    let backend = match mod_proxy::backend(r, call, host.as_bstr(), port, failed).await {
+    let mut backend = match mod_proxy::backend(r, call, host.as_bstr(), port, failed).await {
         Ok(backend) => backend,
         Err(answer) => return answer,
     };
@@ -114,6 +120,10 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
     }
     out.extend_from_slice(b"\r\n");
     let span = patience(r, call.worker.as_deref());
+    match mod_proxy::secure(r, call, &mut backend, host.as_bstr(), span).await {
+        Ok(()) => {}
+        Err(Unsecured::Off(answer) | Unsecured::Failed(answer)) => return answer,
+    }
     let mut wire = Wire::new(backend, span);
     if wire.send(&out).await.is_err() {
         return Answer::Status(Status::SERVICE_UNAVAILABLE);

@@ -2,6 +2,7 @@
 
 use super::balancer::{Balancer, Balancing, live};
 use super::pool::{self, Address, Backend, NoBackend};
+use super::secure;
 use super::settings::{Direct, ProxyServer, Remote, RemoteFor};
 use super::state::{Busy, clock, word};
 use super::translate::{proxy_error, proxy_error_errno};
@@ -384,6 +385,7 @@ pub async fn backend(
     port: u16,
     failed: impl FnOnce(&Request),
 ) -> Result<Backend, Answer> {
+    let secrecy = secure::secrecy(r, call, host, &[]);
     let to = match (&call.socket, &call.remote) {
         (Some(path), _) => Address::Socket(socket_path(r, path)),
         (None, Some(remote)) => Address::Host(remote.host.clone(), remote.port),
@@ -396,7 +398,7 @@ pub async fn backend(
         r.server.log_errno(Level::Error, "proxy", 0, text);
         return Err(Answer::Status(Status::SERVICE_UNAVAILABLE));
     }
-    let refused = match pool::connect(r, call.worker.as_ref().filter(|_| call.remote.is_none()), &to).await {
+    let refused = match pool::connect(r, call.worker.as_ref().filter(|_| call.remote.is_none()), &to, secrecy).await {
         Ok(mut backend) => {
             backend.busy = call.busy.clone();
             if let Some(worker) = call.worker.as_ref().filter(|_| !backend.reused) {
@@ -468,7 +470,7 @@ pub async fn backend(
 /// A connection that belongs to no worker; why there is none is logged.
 pub async fn reach(r: &mut Request, host: &BStr, port: u16) -> Option<Backend> {
     let to = Address::Host(host.to_owned(), port);
-    match pool::connect(r, None, &to).await {
+    match pool::connect(r, None, &to, None).await {
         Ok(backend) => Some(backend),
         Err(NoBackend::Refused(address, error)) => {
             let address = address.map(|address| address.to_string()).unwrap_or_default();

@@ -6,7 +6,8 @@
 //!
 //! `settings.rs` and `rows.rs` are the directives, `pass.rs` those that make workers, `worker.rs` and `parameters.rs` the
 //! workers, `pool.rs` their connections, `translate.rs` the mapping there and back, `url.rs` URLs, `fields.rs` the head of
-//! a request to a backend, `balancer.rs` groups of workers, `state.rs` what children share of both, `wire.rs` reading from one, `call.rs` the handler.
+//! a request to a backend, `balancer.rs` groups of workers, `state.rs` what children share of both, `wire.rs` reading from
+//! one, `call.rs` the handler, `secure.rs` TLS to backends.
 //!
 //! Differences: a connection to a backend holds no thread, so that `max` is unlimited where it is not set. Manual: mod/mod_proxy.html.
 
@@ -19,6 +20,7 @@ mod pass;
 mod pool;
 mod rows;
 mod script;
+mod secure;
 mod settings;
 mod state;
 mod status;
@@ -35,6 +37,7 @@ pub use fields::{hop_by_hop, prepare, via_value};
 pub use parameters::real;
 pub use pool::{Backend, addresses, patience};
 pub use script::{Octets, Plain, Scanned, body as script_body, errno, scan};
+pub use secure::{Secrecy, Unsecured, is_secure, secure};
 pub use settings::{BadHeader, ProxyDir, ProxyServer, Via};
 pub use state::{State, Words, clock, word};
 pub use translate::{proxy_error, proxy_error_errno, reversed, reversed_cookie};

@@ -1,10 +1,11 @@
 //! Connections to backends: made without blocking the loop, kept per child and worker for later requests.
 
+use super::secure::Secrecy;
 use super::settings::ProxyServer;
 use super::state::Busy;
 use super::worker::Worker;
 use crate::engine::{self, Permit, Semaphore, Stream};
-use crate::request::Request;
+use crate::request::{Remote, Request};
 use bstr::{BString, ByteSlice};
 use parking_lot::Mutex;
 use std::io;
@@ -17,9 +18,16 @@ const KEEP: usize = 64;
 
 /// What one child keeps of one worker.
 pub struct Pool {
-    idle: Mutex<Vec<(Stream, Instant)>>,
+    idle: Mutex<Vec<Idle>>,
     addresses: Mutex<Option<(Instant, Vec<IpAddr>)>>,
     places: OnceLock<Arc<Semaphore>>,
+}
+
+/// A connection that waits for its next request.
+struct Idle {
+    stream: Stream,
+    since: Instant,
+    secrecy: Option<Secrecy>,
 }
 
 impl Pool {
@@ -40,6 +48,10 @@ pub struct Backend {
     pub stream: Stream,
     /// It has served a request before.
     pub reused: bool,
+    /// How it is secured, or is to be.
+    pub secrecy: Option<Secrecy>,
+    /// What log lines say of it, once it is secured.
+    pub remote: Option<Remote>,
     /// Whether the backend hears that it is kept.
     told: bool,
     worker: Option<Arc<Worker>>,
@@ -68,7 +80,12 @@ pub fn patience(r: &Request, worker: Option<&Worker>) -> Duration {
 }
 
 /// Takes a kept connection or makes one.
-pub async fn connect(r: &mut Request, worker: Option<&Arc<Worker>>, to: &Address) -> Result<Backend, NoBackend> {
+pub async fn connect(
+    r: &mut Request,
+    worker: Option<&Arc<Worker>>,
+    to: &Address,
+    secrecy: Option<Secrecy>,
+) -> Result<Backend, NoBackend> {
     let permit = match worker {
         Some(worker) => place(worker).await?,
         None => None,
@@ -83,17 +100,27 @@ pub async fn connect(r: &mut Request, worker: Option<&Arc<Worker>>, to: &Address
         worker.is_some_and(|worker| ["http", "https", "ws", "wss"].iter().any(|scheme| worker.scheme == *scheme));
     let alone = !told || initial || http && over;
     if let Some(worker) = reusable
-        && let Some(stream) = kept(worker)
+        && let Some(stream) = kept(worker, secrecy.as_ref())
         && !alone
     {
-        return Ok(Backend { stream, reused: true, told, worker: Some(worker.clone()), permit, busy: None });
+        let remote = secrecy.as_ref().map(|_| Remote { server: r.server, remote: stream.peer_addr().ok() });
+        return Ok(Backend {
+            stream,
+            reused: true,
+            secrecy,
+            remote,
+            told,
+            worker: Some(worker.clone()),
+            permit,
+            busy: None,
+        });
     }
     let reusable = reusable.filter(|_| !alone);
     let limit = worker
         .and_then(|worker| worker.parameters.connect)
         .unwrap_or_else(|| patience(r, worker.map(|worker| &**worker)));
     let stream = open(r, worker, to, limit).await?;
-    Ok(Backend { stream, reused: false, told, worker: reusable.cloned(), permit, busy: None })
+    Ok(Backend { stream, reused: false, secrecy, remote: None, told, worker: reusable.cloned(), permit, busy: None })
 }
 
 /// A place among the connections that `max` allows.
@@ -111,12 +138,16 @@ async fn place(worker: &Worker) -> Result<Option<Permit>, NoBackend> {
     }
 }
 
-/// The connection that was used last and is still good.
-fn kept(worker: &Worker) -> Option<Stream> {
+/// The connection that was used last, is secured in the same way and still good.
+fn kept(worker: &Worker, secrecy: Option<&Secrecy>) -> Option<Stream> {
     let ttl = worker.parameters.ttl;
     let now = engine::now();
     loop {
-        let (stream, since) = worker.pool.idle.lock().pop()?;
+        let Idle { stream, since, .. } = {
+            let mut idle = worker.pool.idle.lock();
+            let at = idle.iter().rposition(|one| one.secrecy.as_ref() == secrecy)?;
+            idle.remove(at)
+        };
         let old = ttl.is_some_and(|ttl| now.saturating_duration_since(since) > ttl);
         // What was sent unasked, the end included, makes the next response somebody else's.
         if !old && stream.is_quiet() {
@@ -128,24 +159,24 @@ fn kept(worker: &Worker) -> Option<Stream> {
 impl Backend {
     /// Gives a connection back on which the response was read to its end.
     pub fn release(self) {
-        let Backend { stream, worker: Some(worker), permit, .. } = self else { return };
+        let Backend { stream, secrecy, worker: Some(worker), permit, .. } = self else { return };
         let number = |value: Option<i64>| value.and_then(|value| usize::try_from(value).ok());
         let most = number(worker.parameters.max).filter(|max| *max > 0).unwrap_or(KEEP);
         let soft = number(worker.parameters.smax).unwrap_or(most);
         let now = engine::now();
         let mut idle = worker.pool.idle.lock();
-        idle.push((stream, now));
-        let gone: Vec<(Stream, Instant)> = match worker.parameters.ttl {
+        idle.push(Idle { stream, since: now, secrecy });
+        let gone: Vec<Idle> = match worker.parameters.ttl {
             Some(ttl) if idle.len() > soft => {
                 let over = idle.len() - soft;
-                let old = idle.iter().take(over).take_while(|(_, since)| now.saturating_duration_since(*since) > ttl);
+                let old = idle.iter().take(over).take_while(|one| now.saturating_duration_since(one.since) > ttl);
                 let old = old.count();
                 idle.drain(..old).collect()
             }
             _ => Vec::new(),
         };
         let over = idle.len().saturating_sub(most);
-        let more: Vec<(Stream, Instant)> = idle.drain(..over).collect();
+        let more: Vec<Idle> = idle.drain(..over).collect();
         drop(idle);
         // Closing comes after the lock.
         drop((gone, more, permit));

@@ -1,8 +1,9 @@
 //! A tunnel: what comes on one connection goes out on the other, both ways, until both have ended.
 
+use super::secure::reading_ended;
 use super::wire::Wire;
 use crate::engine::{self, Stream};
-use crate::request::{Body, Request, Status};
+use crate::request::{Body, Remote, Request, Status};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering;
@@ -22,11 +23,13 @@ struct Half<'s> {
     ended: bool,
     /// The other side knows.
     told: bool,
+    /// What log lines say of the side that it comes from.
+    remote: Option<Remote>,
 }
 
 impl<'s> Half<'s> {
     fn new(from: &'s Stream, to: &'s Stream, first: &[u8]) -> Half<'s> {
-        Half { from, to, buffer: first.to_vec(), sent: 0, ended: false, told: false }
+        Half { from, to, buffer: first.to_vec(), sent: 0, ended: false, told: false, remote: None }
     }
 
     /// Moves what can be moved now. True: something was.
@@ -53,7 +56,10 @@ impl<'s> Half<'s> {
             }
             self.sent = 0;
             self.buffer.resize(ROOM, 0);
-            let read = self.from.poll_read(cx, &mut self.buffer);
+            let mut read = self.from.poll_read(cx, &mut self.buffer);
+            if let (Poll::Ready(_), Some(remote)) = (&read, &self.remote) {
+                read = read.map(|read| reading_ended(self.from, remote, read));
+            }
             self.buffer.truncate(if let Poll::Ready(Ok(count)) = &read { *count } else { 0 });
             match read {
                 Poll::Pending => break,
@@ -80,6 +86,7 @@ pub async fn tunnel(r: &mut Request, wire: Wire, patience: Duration) {
     let backend = &wire.backend.stream;
     let mut out = Half::new(&client, backend, &early);
     let mut back = Half::new(backend, &client, &first);
+    back.remote = wire.backend.remote;
     loop {
         let step = poll_fn(|cx| {
             let moved = match (out.advance(cx), back.advance(cx)) {

@@ -1,6 +1,7 @@
 //! Reading from a backend: lines of a bounded length, and what follows them.
 
 use super::pool::Backend;
+use super::secure::reading_ended;
 use crate::engine;
 use bytes::Bytes;
 use memchr::memchr;
@@ -77,7 +78,12 @@ impl Wire {
             buffer.truncate(used + if let Poll::Ready(Ok(count)) = &read { *count } else { 0 });
             read
         });
-        engine::timeout(self.patience, reading).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        let read =
+            engine::timeout(self.patience, reading).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        match &self.backend.remote {
+            Some(remote) => reading_ended(&self.backend.stream, remote, read),
+            None => read,
+        }
     }
     /// The next line, of at most `limit` octets.
     pub async fn line(&mut self, limit: usize) -> io::Result<Line> {

@@ -13,6 +13,8 @@ use bstr::{BStr, BString, ByteSlice};
 use std::io;
 use std::sync::atomic::Ordering;
 
+/// APR's number for an end that comes too early.
+const END_OF_FILE: i32 = 70_014;
 /// Interim responses that one request may have.
 const MOST_INTERIM: usize = 10;
 /// A body that is here whole, up to this size, is one piece, as in httpd's I/O buffer.
@@ -54,6 +56,9 @@ pub async fn response(r: &mut Request, call: &Call, target: &Target, sent: Sent,
     loop {
         let (line, whole) = match first_line(&mut wire, limit).await {
             Ok(line) => line,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && wire.backend.stream.is_secured() => {
+                return no_answer(r, target, &io::Error::from_raw_os_error(END_OF_FILE), pooled);
+            }
             Err(error) => return no_answer(r, target, &error, pooled),
         };
         wire.count(line.len());

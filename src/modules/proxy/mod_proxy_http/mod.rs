@@ -5,7 +5,7 @@
 //! backend, and of a body there is never more in memory than one buffer.
 //!
 //! Environment: force-proxy-request-1.0, proxy-nokeepalive, proxy-initial-not-pooled, proxy-sendcl, proxy-sendchunked,
-//! proxy-interim-response, proxy-chain-auth. Differences: https backends want TLS, which is not there yet.
+//! proxy-interim-response, proxy-chain-auth.
 //! Manual: mod/mod_proxy_http.html.
 
 mod body;
@@ -13,7 +13,7 @@ mod head;
 mod send;
 
 use super::mod_proxy::{
-    self, Call, ProxyScheme, Wire, blocked, default_port, patience, proxy_error, split_authority, split_url,
+    self, Call, ProxyScheme, Unsecured, Wire, blocked, default_port, patience, proxy_error, split_authority, split_url,
 };
 use crate::config::*;
 use crate::engine::BoxFuture;
@@ -52,7 +52,9 @@ impl ProxyScheme for Http {
     }
     fn serve<'a>(&'a self, r: &'a mut Request, call: &'a Call) -> BoxFuture<'a, Answer> {
         let scheme = call.url.split(|byte| *byte == b':').next().unwrap_or_default();
-        let own = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"ws");
+        let own = scheme.eq_ignore_ascii_case(b"http")
+            || scheme.eq_ignore_ascii_case(b"ws")
+            || mod_proxy::is_secure(&call.url) && call.remote.is_none();
         // Another proxy may know what we do not.
         match own || call.remote.is_some() && scheme.eq_ignore_ascii_case(b"ftp") {
             true => Box::pin(run(r, call)),
@@ -102,7 +104,7 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
         let text = format_args!("AH01114: HTTP: failed to make connection to backend: {host}");
         r.log(Level::Error, "proxy_http", text);
     };
-    let backend = match mod_proxy::backend(r, call, target.host.as_bstr(), target.port, failed).await {
+    let mut backend = match mod_proxy::backend(r, call, target.host.as_bstr(), target.port, failed).await {
         Ok(backend) => backend,
         Err(answer) => {
             if call.busy.is_some() {
@@ -111,7 +113,19 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
             return answer;
         }
     };
-    let mut wire = Wire::new(backend, patience(r, call.worker.as_deref()));
+    let patience = patience(r, call.worker.as_deref());
+    match mod_proxy::secure(r, call, &mut backend, host.as_bstr(), patience).await {
+        Ok(()) => {}
+        Err(Unsecured::Off(answer)) => return answer,
+        Err(Unsecured::Failed(answer)) => {
+            let name = backend.stream.peer_addr().map(|peer| peer.to_string()).unwrap_or_default();
+            let client = r.connection.client_ip.clone();
+            let text = format_args!("AH01097: pass request body failed to {name} ({host}) from {client} ()");
+            r.log(Level::Error, "proxy_http", text);
+            return answer;
+        }
+    }
+    let mut wire = Wire::new(backend, patience);
     let sent = match send::request(r, call, &target, body, &mut wire).await {
         Ok(sent) => sent,
         Err(Failure::Answer(answer)) => return answer,

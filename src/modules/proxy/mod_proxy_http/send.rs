@@ -140,7 +140,9 @@ pub struct Sent {
 /// The protocol that the client asks for, where the worker lets it through.
 fn upgrade(r: &Request, call: &Call) -> Option<BString> {
     let asked = r.headers_in.get("Upgrade").map(BString::from)?;
-    let web_socket = call.url.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"ws:"));
+    let web_socket = [&b"ws:"[..], b"wss:"]
+        .iter()
+        .any(|scheme| call.url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
     let own = call.worker.as_ref().and_then(|worker| worker.parameters.upgrade.clone());
     let allowed = own.or_else(|| web_socket.then(|| "WebSocket".into()))?;
     (allowed == "ANY" || asked.eq_ignore_ascii_case(&allowed)).then_some(asked)

@@ -1,7 +1,6 @@
 //! From a fresh connection to one that is secured: who is asked for, the handshake, and what is known afterwards.
 
-use super::chain::{Fault, TOO_LONG};
-use super::clients::{self, Standing, Verifier};
+use super::clients::{self, Refusal, Standing, Verifier};
 use super::hello::{self, First, Hello};
 use super::host::{self, Host};
 use super::settings::SslServer;
@@ -16,7 +15,7 @@ use crate::server;
 use bstr::{BStr, BString, ByteSlice};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::UnbufferedServerConnection;
-use rustls::{HandshakeKind, ProtocolVersion, SignatureScheme};
+use rustls::{HandshakeKind, SignatureScheme};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,22 +155,18 @@ async fn accept(
         Ok(()) => {}
         Err(HandshakeError::Closed | HandshakeError::Io(_)) => return closed(),
         Err(HandshakeError::Tls(error)) => {
-            if let Some((fault, depth)) = clients::refusal() {
-                complain(connection, server, fault, depth);
+            if let Some(refusal) = clients::refusal() {
+                complain(connection, server, &refusal);
             }
             return failed(server, &error);
         }
     }
     let facts = secured.tls(|session| {
-        let suite = session.negotiated_cipher_suite().map(|suite| suite.suite());
-        let (cipher, bits) = suite.and_then(ciphers::name).unwrap_or(("", 0));
+        let (cipher, bits) = ciphers::negotiated(session);
         Facts {
             server,
             name: hello.name,
-            protocol: match session.protocol_version() {
-                Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
-                _ => "TLSv1.2",
-            },
+            protocol: ciphers::protocol(session),
             cipher,
             bits,
             renegotiates: hello.renegotiates,
@@ -194,14 +189,11 @@ async fn accept(
 }
 
 /// Says why a client's certificate is refused.
-fn complain(connection: &Connection, server: &Server, fault: Fault, depth: usize) {
-    if fault == TOO_LONG {
-        let most = server.settings.of::<SslServer>().clients.most_depth();
-        let text = format_args!(
-            "AH02040: Certificate Verification: Certificate Chain too long (chain has {depth} certificates, but maximum allowed are only {most})"
-        );
-        return connection.log(Level::Error, "ssl", text);
+fn complain(connection: &Connection, server: &Server, refusal: &Refusal) {
+    if let Some(text) = refusal.too_long(server.settings.of::<SslServer>().clients.most_depth()) {
+        return connection.log(Level::Error, "ssl", format_args!("{text}"));
     }
+    let fault = refusal.fault;
     let text = format_args!("AH02039: Certificate Verification: Error ({}): {}", fault.0, fault.1);
     connection.log(Level::Error, "ssl", text);
 }

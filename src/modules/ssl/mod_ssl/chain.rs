@@ -164,6 +164,8 @@ fn out_of_date(certificate: &Certificate, now: i64) -> Option<Fault> {
 
 /// Extended key usage of clients.
 pub const FOR_CLIENTS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
+/// Extended key usage of servers.
+pub const FOR_SERVERS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
 
 impl Trust {
     /// Judges a chain, the leaf first. The fault comes with the depth at which it was found.

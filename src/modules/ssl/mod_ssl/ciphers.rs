@@ -4,7 +4,7 @@
 //! suites which rustls lacks is told from one that names nothing. Source: OpenSSL's manual page ciphers(1).
 
 use rustls::crypto::aws_lc_rs::cipher_suite as suites;
-use rustls::{CipherSuite, SupportedCipherSuite};
+use rustls::{CipherSuite, CommonState, ProtocolVersion, SupportedCipherSuite};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kx {
@@ -134,6 +134,19 @@ const FOREIGN_13: &[&str] = &["TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA25
 pub fn name(suite: CipherSuite) -> Option<(&'static str, u16)> {
     let (name, _) = OURS.iter().find(|(_, ours)| ours.suite() == suite)?;
     Some((name, if name.contains("128_") || name.contains("AES128") { 128 } else { 256 }))
+}
+
+/// The suite of a handshake.
+pub fn negotiated(session: &CommonState) -> (&'static str, u16) {
+    session.negotiated_cipher_suite().and_then(|suite| name(suite.suite())).unwrap_or(("", 0))
+}
+
+/// The version of a handshake.
+pub fn protocol(session: &CommonState) -> &'static str {
+    match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        _ => "TLSv1.2",
+    }
 }
 
 fn named(name: &str) -> Option<SupportedCipherSuite> {

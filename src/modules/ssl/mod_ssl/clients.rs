@@ -1,6 +1,6 @@
 //! Certificates of clients: whether they are asked for, whose are taken, and the directives of it.
 
-use super::chain::{FOR_CLIENTS, Fault, RevocationList, Revocations, Trust, signed_handshake};
+use super::chain::{FOR_CLIENTS, FOR_SERVERS, Fault, RevocationList, Revocations, TOO_LONG, Trust, signed_handshake};
 use super::host;
 use super::settings::{self, SslDir, SslServer};
 use super::x509::Certificate;
@@ -8,7 +8,7 @@ use crate::config::*;
 use crate::log::Level;
 use bstr::{BStr, BString, ByteSlice};
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -69,14 +69,18 @@ impl ClientSettings {
     }
 }
 
-pub(super) fn verify(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
-    let mode = match word.to_ascii_lowercase().as_slice() {
+pub(super) fn mode(cx: &Cx<'_>, word: &BStr) -> Result<Mode, Complaint> {
+    Ok(match word.to_ascii_lowercase().as_slice() {
         b"none" | b"off" => Mode::None,
         b"optional" => Mode::Optional,
         b"require" | b"on" => Mode::Require,
         b"optional_no_ca" => Mode::OptionalNoCa,
         _ => return Err(format!("{}: Invalid argument '{word}'", cx.name).into()),
-    };
+    })
+}
+
+pub(super) fn verify(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
+    let mode = mode(cx, word)?;
     if cx.path.is_some() {
         cx.dir::<SslDir>().verify = Some(mode);
         cx.server::<SslServer>().clients.asked_in_sections |= mode != Mode::None;
@@ -86,10 +90,12 @@ pub(super) fn verify(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
     Ok(())
 }
 
+pub(super) fn depth_of(cx: &Cx<'_>, word: &BStr) -> Result<usize, Complaint> {
+    usize::try_from(atoi(word)).map_err(|_| format!("{}: Invalid argument '{word}'", cx.name).into())
+}
+
 pub(super) fn depth(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
-    let Ok(depth) = usize::try_from(atoi(word)) else {
-        return Err(format!("{}: Invalid argument '{word}'", cx.name).into());
-    };
+    let depth = depth_of(cx, word)?;
     if cx.path.is_some() {
         cx.dir::<SslDir>().depth = Some(depth);
     } else {
@@ -117,11 +123,7 @@ pub(super) fn file(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
 
 pub(super) fn path(cx: &mut Cx<'_>, word: &BStr) -> Outcome {
     refuse_in_sections(cx)?;
-    let path = cx.server_root_relative(word);
-    if !path.is_dir() {
-        return Err(format!("{}: directory '{}' does not exist", cx.name, path.display()).into());
-    }
-    let path = Some(BString::from(path.into_os_string().into_encoded_bytes()));
+    let path = Some(settings::directory(cx, word)?);
     let clients = &mut cx.server.settings.edit::<SslServer>().clients;
     match cx.directive.info {
         CA => clients.ca_path = path,
@@ -139,6 +141,13 @@ fn refuse_in_sections(cx: &Cx<'_>) -> Outcome {
 }
 
 pub(super) fn crl_check(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
+    let check = revocations(cx, args)?;
+    cx.server::<SslServer>().clients.crl_check = Some(check);
+    Ok(())
+}
+
+/// What is looked at, and whether a certificate whose issuer has no list is taken for good.
+pub(super) fn revocations(cx: &Cx<'_>, args: &BStr) -> Result<(Revocations, bool), Complaint> {
     let mut words = httpd_conf::words(args);
     let name = cx.name.to_owned();
     let bad = |word: &[u8]| Err(format!("{name}: Invalid argument '{}'", word.as_bstr()).into());
@@ -156,26 +165,50 @@ pub(super) fn crl_check(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
             false => return bad(word.as_bytes()),
         }
     }
-    cx.server::<SslServer>().clients.crl_check = Some((revocations, no_list_is_fine));
-    Ok(())
+    Ok((revocations, no_list_is_fine))
 }
 
-/// The PEM texts of a file and of all files of a directory.
-pub(super) fn texts(file: &Option<BString>, path: &Option<BString>) -> Vec<Vec<u8>> {
+/// Which files of a directory are looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Files {
+    All,
+    /// Named by the hash of whose they are, as OpenSSL looks them up: `d5c06ec2.0` for certificates.
+    Certificates,
+    /// The same for lists of revoked certificates: `d5c06ec2.r0`.
+    Lists,
+}
+
+impl Files {
+    fn holds(self, name: &std::ffi::OsStr) -> bool {
+        let begins = match self {
+            Files::All => return true,
+            Files::Certificates => ".",
+            Files::Lists => ".r",
+        };
+        let name = name.as_encoded_bytes();
+        let Some((hash, number)) = name.split_at_checked(8) else { return false };
+        let number = number.strip_prefix(begins.as_bytes()).unwrap_or_default();
+        hash.iter().all(u8::is_ascii_hexdigit) && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
+    }
+}
+
+/// The PEM texts of a file and of the files of a directory.
+pub(super) fn texts(file: &Option<BString>, path: &Option<BString>, which: Files) -> Vec<Vec<u8>> {
     let mut files: Vec<std::path::PathBuf> = file.iter().map(|file| file.to_path_lossy().into_owned()).collect();
     if let Some(path) = path
         && let Ok(entries) = std::fs::read_dir(path.to_path_lossy())
     {
-        let mut entries: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+        let entries = entries.flatten().filter(|entry| which.holds(&entry.file_name()));
+        let mut entries: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
         entries.sort();
         files.extend(entries);
     }
     files.iter().filter_map(|file| std::fs::read(file).ok()).collect()
 }
 
-pub(super) fn certificates(file: &Option<BString>, path: &Option<BString>) -> Vec<Certificate> {
+pub(super) fn certificates(file: &Option<BString>, path: &Option<BString>, which: Files) -> Vec<Certificate> {
     let mut out: Vec<Certificate> = Vec::new();
-    for text in texts(file, path) {
+    for text in texts(file, path, which) {
         for der in CertificateDer::pem_slice_iter(&text).map_while(Result::ok) {
             if let Some(certificate) = Certificate::parse(&der).filter(|new| !out.iter().any(|old| old.der == new.der))
             {
@@ -188,7 +221,7 @@ pub(super) fn certificates(file: &Option<BString>, path: &Option<BString>) -> Ve
 
 fn lists(settings: &ClientSettings) -> Vec<RevocationList> {
     let mut out = Vec::new();
-    for text in texts(&settings.crl_file, &settings.crl_path) {
+    for text in texts(&settings.crl_file, &settings.crl_path, Files::Lists) {
         let ders = CertificateRevocationListDer::pem_slice_iter(&text).map_while(Result::ok);
         out.extend(ders.filter_map(|der| RevocationList::parse(&der)));
     }
@@ -197,20 +230,60 @@ fn lists(settings: &ClientSettings) -> Vec<RevocationList> {
 
 thread_local! {
     /// Why a certificate was refused last: rustls tells no more than that it was.
-    static LAST: Cell<Option<(Fault, usize)>> = const { Cell::new(None) };
+    static LAST: Cell<Option<Box<Refusal>>> = const { Cell::new(None) };
 }
 
-fn refused(fault: Fault, depth: usize) -> u8 {
-    LAST.set(Some((fault, depth)));
-    fault.0
+/// Why a chain of certificates was refused.
+pub struct Refusal {
+    pub fault: Fault,
+    pub depth: usize,
+    /// The certificate in question, where it was sent.
+    certificate: Option<Certificate>,
+}
+
+impl Refusal {
+    /// What the log says where the chain has more authorities than `most`.
+    pub fn too_long(&self, most: usize) -> Option<String> {
+        let text = "AH02040: Certificate Verification: Certificate Chain too long";
+        let depth = self.depth;
+        let long = self.fault == TOO_LONG;
+        long.then(|| format!("{text} (chain has {depth} certificates, but maximum allowed are only {most})"))
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let summary = self.certificate.as_ref().map(Certificate::summary).unwrap_or_default();
+        write!(f, "Certificate Verification: Error ({}): {} {summary}", self.fault.0, self.fault.1)
+    }
+}
+
+/// The error that stands for a fault, which [`refusal`] knows in full.
+fn refused(fault: Fault, depth: usize, chain: &[Certificate]) -> Error {
+    LAST.set(Some(Box::new(Refusal { fault, depth, certificate: chain.get(depth).cloned() })));
+    Error::InvalidCertificate(match fault.0 {
+        9 => CertificateError::NotValidYet,
+        10 => CertificateError::Expired,
+        23 => CertificateError::Revoked,
+        7 => CertificateError::BadSignature,
+        26 => CertificateError::InvalidPurpose,
+        _ => CertificateError::UnknownIssuer,
+    })
 }
 
 /// Why the handshake that just failed did, where it was for the client's certificate; with how long a chain may be.
-pub fn refusal() -> Option<(Fault, usize)> {
+pub fn refusal() -> Option<Box<Refusal>> {
     LAST.take()
 }
 
-/// How a server deals with certificates of clients.
+/// Whose certificates are judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Peers {
+    Clients,
+    Backends,
+}
+
+/// How a server deals with certificates of clients, or of backends.
 #[derive(Debug)]
 pub struct Verifier {
     pub mode: Mode,
@@ -225,29 +298,24 @@ impl Verifier {
     pub fn of(
         configuration: &Configuration,
         server: &Server,
+        settings: &ClientSettings,
+        peers: Peers,
         provider: &CryptoProvider,
     ) -> Result<Option<Arc<Verifier>>, host::Failed> {
-        let settings = &server.settings.of::<SslServer>().clients;
         let id = host::id(server);
+        let (prefix, purpose) = match peers {
+            Peers::Clients => ("SSL", FOR_CLIENTS),
+            Peers::Backends => ("SSLProxy", FOR_SERVERS),
+        };
         let located = settings.crl_file.is_some() || settings.crl_path.is_some();
         let (revocations, no_list_is_fine) = settings.crl_check.unwrap_or_default();
-        if revocations == Revocations::None && located {
-            let text = "X.509 CRL storage locations configured, but CRL checking (SSLCARevocationCheck) is not enabled";
-            server.log(Level::Warn, "ssl", format_args!("AH01902: Host {id}: {text}"));
-        }
         let later = settings.mode() == Mode::None && settings.asked_in_sections;
-        if settings.mode() == Mode::None && !later {
-            return Ok(None);
-        }
-        if revocations != Revocations::None && !located {
-            let text =
-                "CRL checking has been enabled, but neither SSLCARevocationFile nor SSLCARevocationPath is configured";
-            server.log(Level::Emerg, "ssl", format_args!("AH01899: Host {id}: {text}"));
-            return Err(host::die(configuration, server));
-        }
-        let authorities = certificates(&settings.ca_file, &settings.ca_path);
-        let own = certificates(&settings.names_file, &settings.names_path);
-        let named = if settings.names_file.is_some() || settings.names_path.is_some() { &own } else { &authorities };
+        let asked = settings.mode() != Mode::None || later;
+        let authorities = certificates(&settings.ca_file, &settings.ca_path, Files::Certificates);
+        let named = match settings.names_file.is_some() || settings.names_path.is_some() {
+            true => certificates(&settings.names_file, &settings.names_path, Files::All),
+            false => certificates(&settings.ca_file, &settings.ca_path, Files::All),
+        };
         let inner = |certificate: &Certificate| {
             let name = super::der::single(&certificate.subject_der, super::der::SEQUENCE)?;
             Some(DistinguishedName::in_sequence(name.value))
@@ -257,6 +325,21 @@ impl Verifier {
             let text = "AH01897: Init: Oops, you want to request client authentication, but no CAs are known for verification!?  [Hint: SSLCACertificate*]";
             server.log(Level::Warn, "ssl", format_args!("{text}"));
         }
+        if revocations == Revocations::None && located {
+            let text = "X.509 CRL storage locations configured, but CRL checking";
+            let text = format_args!("AH01902: Host {id}: {text} ({prefix}CARevocationCheck) is not enabled");
+            server.log(Level::Warn, "ssl", text);
+        }
+        if !asked {
+            return Ok(None);
+        }
+        if revocations != Revocations::None && !located {
+            let text = format_args!(
+                "AH01899: Host {id}: CRL checking has been enabled, but neither {prefix}CARevocationFile nor {prefix}CARevocationPath is configured"
+            );
+            server.log(Level::Emerg, "ssl", text);
+            return Err(host::die(configuration, server));
+        }
         let trust = Trust {
             authorities,
             depth: settings.most_depth(),
@@ -264,7 +347,7 @@ impl Verifier {
             no_list_is_fine,
             lists: lists(settings),
             algorithms: provider.signature_verification_algorithms,
-            purpose: FOR_CLIENTS,
+            purpose,
         };
         Ok(Some(Arc::new(Verifier { mode: settings.mode(), later, trust, names })))
     }
@@ -315,14 +398,7 @@ impl ClientCertVerifier for Verifier {
             return Ok(ClientCertVerified::assertion());
         }
         match self.standing(&chain, now) {
-            Standing::Failed(fault, depth) => Err(Error::InvalidCertificate(match refused(fault, depth) {
-                9 => CertificateError::NotValidYet,
-                10 => CertificateError::Expired,
-                23 => CertificateError::Revoked,
-                7 => CertificateError::BadSignature,
-                26 => CertificateError::InvalidPurpose,
-                _ => CertificateError::UnknownIssuer,
-            })),
+            Standing::Failed(fault, depth) => Err(refused(fault, depth, &chain)),
             _ => Ok(ClientCertVerified::assertion()),
         }
     }
@@ -332,7 +408,7 @@ impl ClientCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.signed(message, leaf, signature, ProtocolVersion::TLSv1_2)
+        signed(message, leaf, signature, ProtocolVersion::TLSv1_2, &self.trust.algorithms)
     }
     fn verify_tls13_signature(
         &self,
@@ -340,25 +416,24 @@ impl ClientCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.signed(message, leaf, signature, ProtocolVersion::TLSv1_3)
+        signed(message, leaf, signature, ProtocolVersion::TLSv1_3, &self.trust.algorithms)
     }
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.trust.algorithms.supported_schemes()
     }
 }
 
-impl Verifier {
-    fn signed(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-        version: ProtocolVersion,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let spki = Certificate::parse(leaf).map(|leaf| leaf.spki).unwrap_or_default();
-        match signed_handshake(message, &spki, signature, version, &self.trust.algorithms) {
-            true => Ok(HandshakeSignatureValid::assertion()),
-            false => Err(Error::InvalidCertificate(CertificateError::BadSignature)),
-        }
+/// Whether who holds the certificate of `leaf` signed the handshake.
+pub fn signed(
+    message: &[u8],
+    leaf: &CertificateDer<'_>,
+    signature: &DigitallySignedStruct,
+    version: ProtocolVersion,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error> {
+    let spki = Certificate::parse(leaf).map(|leaf| leaf.spki).unwrap_or_default();
+    match signed_handshake(message, &spki, signature, version, algorithms) {
+        true => Ok(HandshakeSignatureValid::assertion()),
+        false => Err(Error::InvalidCertificate(CertificateError::BadSignature)),
     }
 }

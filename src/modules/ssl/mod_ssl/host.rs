@@ -1,10 +1,10 @@
 //! What a server's settings come to: certificates and keys read, versions and ciphers chosen, one rustls configuration.
 
 use super::ciphers;
-use super::clients::Verifier;
+use super::clients::{Peers, Verifier};
 use super::phrase::Phrases;
 use super::sessions::{self, Store};
-use super::settings::{Protocols, SslServer};
+use super::settings::{Groups, Protocols, SslServer};
 use super::tickets::Tickets;
 use super::x509::{self, Certificate};
 use crate::config::{Configuration, CoreServer, Providers, Server};
@@ -119,8 +119,14 @@ pub fn build(configuration: &Configuration, server: &Server, phrases: &mut Phras
     let settings = server.settings.of::<SslServer>();
     let id = id(server);
     server.log(Level::Info, "ssl", format_args!("AH01914: Configuring server {id} for SSL protocol"));
-    let (versions, provider) = parameters(configuration, server)?;
-    let verifier = Verifier::of(configuration, server, &provider)?;
+    let wanted = Wanted {
+        protocols: protocols(configuration, server),
+        ciphers: settings.ciphers.as_ref(),
+        ciphers13: settings.ciphers13.as_ref(),
+        groups: settings.groups.as_ref(),
+    };
+    let (versions, provider) = parameters(configuration, server, &wanted)?;
+    let verifier = Verifier::of(configuration, server, &settings.clients, Peers::Clients, &provider)?;
     let mut keys = Vec::new();
     for (index, file) in settings.certificates.iter().enumerate() {
         let key_file = settings.keys.get(index).unwrap_or(file);
@@ -193,22 +199,30 @@ fn protocols(configuration: &Configuration, server: &Server) -> Protocols {
     own.or_else(base).unwrap_or(Protocols(Protocols::ALL))
 }
 
+/// What is said of versions and ciphers.
+pub struct Wanted<'a> {
+    pub protocols: Protocols,
+    pub ciphers: Option<&'a BString>,
+    pub ciphers13: Option<&'a BString>,
+    pub groups: Option<&'a Groups>,
+}
+
 type Parameters = (Vec<&'static SupportedProtocolVersion>, Arc<CryptoProvider>);
 
-fn parameters(configuration: &Configuration, server: &Server) -> Result<Parameters, Failed> {
-    let settings = server.settings.of::<SslServer>();
+/// What rustls has of it; what is wrong is logged.
+pub fn parameters(configuration: &Configuration, server: &Server, wanted: &Wanted<'_>) -> Result<Parameters, Failed> {
     let emerg = |text: std::fmt::Arguments<'_>| server.log(Level::Emerg, "ssl", text);
-    let protocols = protocols(configuration, server);
+    let protocols = wanted.protocols;
     if protocols.0 == 0 {
         emerg(format_args!("AH02231: No SSL protocols available [hint: SSLProtocol]"));
         return Err(die(configuration, server));
     }
-    let string = settings.ciphers.as_ref().map_or(BStr::new("DEFAULT"), |string| string.as_bstr());
+    let string = wanted.ciphers.map_or(BStr::new("DEFAULT"), |string| string.as_bstr());
     let Some(tls12) = ciphers::tls12(&string.to_str_lossy()) else {
         emerg(format_args!("AH01898: Unable to configure permitted SSL ciphers"));
         return Err(die(configuration, server));
     };
-    let tls13 = match &settings.ciphers13 {
+    let tls13 = match wanted.ciphers13 {
         Some(list) => ciphers::tls13(&list.to_str_lossy()),
         None => Some(ciphers::tls13_default()),
     };
@@ -230,7 +244,7 @@ fn parameters(configuration: &Configuration, server: &Server) -> Result<Paramete
         return Err(die(configuration, server));
     }
     let mut provider = CryptoProvider { cipher_suites: [tls13, tls12].concat(), ..aws_lc_rs::default_provider() };
-    if let Some(groups) = &settings.groups {
+    if let Some(groups) = wanted.groups {
         provider.kx_groups = groups.to_vec();
     }
     Ok((versions, Arc::new(provider)))

@@ -6,7 +6,7 @@
 //!
 //! Hooks: open_logs (a start only) and post_config read certificates and keys as root and make one rustls configuration a server;
 //! post_read_request holds the request's host against the handshake's (421); access_checker, check_user_id and fixups as
-//! in Apache. Offers variables to expressions, access logs (`%{…}x`, `%{…}c`) and header values (`%{…}s`).
+//! in Apache. Backends are reached over TLS through the provider `OutgoingTls` (outgoing/). Offers variables to expressions, access logs (`%{…}x`, `%{…}c`) and header values (`%{…}s`).
 //!
 //! Differences: TLS 1.2 and 1.3 only, and of TLS 1.2 what rustls has (ECDHE with AES-GCM or ChaCha20); no renegotiation.
 //! Manual: mod/mod_ssl.html.
@@ -22,6 +22,7 @@ mod host;
 mod keys;
 mod more;
 mod options;
+mod outgoing;
 mod phrase;
 mod sessions;
 mod settings;
@@ -31,7 +32,7 @@ mod x509;
 
 use crate::config::*;
 use crate::log::Level;
-use crate::module::{AuthzProvider, FIRST, Hooks, LAST, Linked, LogItem, MIDDLE, Module, Tls};
+use crate::module::{AuthzProvider, FIRST, Hooks, LAST, Linked, LogItem, MIDDLE, Module, OutgoingTls, Tls};
 use crate::request::Request;
 use accept::Acceptor;
 use bstr::{BStr, ByteSlice};
@@ -43,7 +44,7 @@ pub static MODULE: Module = Module {
     name: "mod_ssl.c",
     ident: "ssl_module",
     linked: Linked::Loadable,
-    directives: &[DIRECTIVES],
+    directives: &[DIRECTIVES, outgoing::DIRECTIVES],
     server: Config::of::<SslServer>(),
     dir: Config::of::<SslDir>(),
     hooks,
@@ -305,6 +306,7 @@ fn hooks(on: &mut Hooks) {
     on.check_user_id(FIRST, access::user);
     on.fixups(MIDDLE, access::fixup);
     on.providers.offer::<dyn Tls>("tls", &Acceptor);
+    on.providers.offer::<dyn OutgoingTls>("tls", &outgoing::Connector);
     on.providers.offer::<dyn TlsNames>("tls", &Names);
     on.providers.offer::<dyn AuthzProvider>("ssl", &access::RequireSsl);
     on.providers.offer::<dyn AuthzProvider>("ssl-verify-client", &access::RequireClient);
@@ -386,7 +388,7 @@ fn build(configuration: &mut Configuration) -> Result<Vec<(usize, Arc<host::Host
 
 fn first(configuration: &mut Configuration) -> Result<(), crate::log::LogsNotOpened> {
     if !STARTED.swap(true, Ordering::Relaxed) {
-        let failed = build(configuration).is_err();
+        let failed = build(configuration).is_err() || outgoing::bind(configuration).is_err();
         *configuration.process.shared::<First>() = First { failed };
     }
     Ok(())
@@ -411,6 +413,10 @@ fn init(configuration: &mut Configuration) -> Result<(), String> {
         }
     }
     let Ok(hosts) = build(configuration) else { return failed() };
+    let Ok(backends) = outgoing::bind(configuration) else { return failed() };
+    for (server, backends) in configuration.servers.iter_mut().zip(backends) {
+        server.settings.edit::<SslServer>().backends = Some(backends);
+    }
     for (index, host) in hosts {
         if let Some(server) = configuration.servers.get_mut(index) {
             server.settings.edit::<SslServer>().bound = Some(host);

@@ -1,7 +1,7 @@
 //! Settings of servers and of directory-like sections, and the setters of their directives.
 
 use super::clients::{ClientSettings, Mode};
-use super::options;
+use super::{options, outgoing};
 use crate::config::*;
 use crate::log::Level;
 use bstr::{BStr, BString, ByteSlice};
@@ -43,6 +43,9 @@ impl SniPolicy {
     }
 }
 
+/// Groups for the exchange of keys, by preference.
+pub type Groups = Arc<Vec<&'static dyn rustls::crypto::SupportedKxGroup>>;
+
 /// Per-server settings.
 #[derive(Clone, Default)]
 pub struct SslServer {
@@ -64,7 +67,11 @@ pub struct SslServer {
     pub session_timeout: Option<u32>,
     pub tickets: Option<bool>,
     pub ticket_key: Option<BString>,
-    pub groups: Option<Arc<Vec<&'static dyn rustls::crypto::SupportedKxGroup>>>,
+    pub groups: Option<Groups>,
+    /// SSLProxy…: for backends, outside of sections and in each.
+    pub outgoing: outgoing::Said,
+    pub outgoing_sections: Vec<(u64, outgoing::Said)>,
+    pub backends: Option<outgoing::Backends>,
     /// What the files came to.
     pub bound: Option<Arc<super::host::Host>>,
 }
@@ -90,6 +97,9 @@ impl Settings for SslServer {
             tickets: add.tickets.or(base.tickets),
             ticket_key: add.ticket_key.clone().or_else(|| base.ticket_key.clone()),
             groups: add.groups.clone().or_else(|| base.groups.clone()),
+            outgoing: outgoing::Said::merge(&base.outgoing, &add.outgoing),
+            outgoing_sections: add.outgoing_sections.clone(),
+            backends: None,
             bound: None,
         }
     }
@@ -107,6 +117,8 @@ pub struct SslDir {
     pub ciphers: Option<BString>,
     pub verify: Option<Mode>,
     pub depth: Option<usize>,
+    /// The innermost `<Proxy>` section that says how backends are spoken to.
+    pub outgoing: Option<u64>,
 }
 
 impl Settings for SslDir {
@@ -128,6 +140,7 @@ impl Settings for SslDir {
             requirements: [&base.requirements[..], &add.requirements].concat(),
             verify: add.verify.or(base.verify),
             depth: add.depth.or(base.depth),
+            outgoing: add.outgoing.or(base.outgoing),
             user_name: add.user_name.clone().or_else(|| base.user_name.clone()),
             ciphers: add.ciphers.clone().or_else(|| base.ciphers.clone()),
         }
@@ -147,6 +160,15 @@ pub(super) fn file(cx: &Cx<'_>, word: &BStr) -> Result<BString, Complaint> {
     match std::fs::metadata(&path) {
         Ok(file) if file.is_file() && file.len() > 0 => Ok(shown),
         _ => Err(format!("{}: file '{shown}' does not exist or is empty", cx.name).into()),
+    }
+}
+
+/// The directory of a directive: it must be there.
+pub(super) fn directory(cx: &Cx<'_>, word: &BStr) -> Result<BString, Complaint> {
+    let path = cx.server_root_relative(word);
+    match path.is_dir() {
+        true => Ok(path.into_os_string().into_encoded_bytes().into()),
+        false => Err(format!("{}: directory '{}' does not exist", cx.name, path.display()).into()),
     }
 }
 
@@ -241,25 +263,34 @@ pub(super) fn protocol(cx: &mut Cx<'_>, args: &BStr) -> Outcome {
     Ok(())
 }
 
-pub(super) fn cipher_suite(cx: &mut Cx<'_>, first: &BStr, second: Option<&BStr>) -> Outcome {
+/// Whose ciphers a list is of, and the list.
+pub(super) enum CipherList {
+    Tls12(BString),
+    Tls13(BString),
+}
+
+pub(super) fn cipher_list(first: &BStr, second: Option<&BStr>) -> Result<CipherList, Complaint> {
     let (protocol, list) = match second {
         Some(list) => (first, list),
         None => (BStr::new("SSL"), first),
     };
-    let inside = cx.path.is_some();
     match protocol.as_bytes() {
-        b"SSL" => {
-            // What mod_ssl puts in front: nobody wants ciphers without authentication or encryption.
-            let list: BString = [b"!aNULL:!eNULL:!EXP:", list.as_bytes()].concat().into();
-            if inside {
-                cx.dir::<SslDir>().ciphers = Some(list);
-            } else {
-                cx.server::<SslServer>().ciphers = Some(list);
-            }
+        // What mod_ssl puts in front: nobody wants ciphers without authentication or encryption.
+        b"SSL" => Ok(CipherList::Tls12([b"!aNULL:!eNULL:!EXP:", list.as_bytes()].concat().into())),
+        b"TLSv1.3" => Ok(CipherList::Tls13(list.into())),
+        other => Err(format!("protocol '{}' not supported", other.as_bstr()).into()),
+    }
+}
+
+pub(super) fn cipher_suite(cx: &mut Cx<'_>, first: &BStr, second: Option<&BStr>) -> Outcome {
+    let inside = cx.path.is_some();
+    match cipher_list(first, second)? {
+        CipherList::Tls12(list) if inside => cx.dir::<SslDir>().ciphers = Some(list),
+        CipherList::Tls12(list) => cx.server::<SslServer>().ciphers = Some(list),
+        CipherList::Tls13(_) if inside => {
+            return Err("TLSv1.3 ciphers cannot be set inside a directory context".into());
         }
-        b"TLSv1.3" if inside => return Err("TLSv1.3 ciphers cannot be set inside a directory context".into()),
-        b"TLSv1.3" => cx.server::<SslServer>().ciphers13 = Some(list.into()),
-        other => return Err(format!("protocol '{}' not supported", other.as_bstr()).into()),
+        CipherList::Tls13(list) => cx.server::<SslServer>().ciphers13 = Some(list),
     }
     Ok(())
 }

@@ -292,6 +292,10 @@ impl Certificate {
         let common = self.subject.attributes().filter(|attribute| attribute.oid == [0x55, 4, 3]).map(Attribute::text);
         named.chain(common).collect()
     }
+    /// The first common name of who it is for.
+    pub fn common_name(&self) -> Option<String> {
+        self.subject.attributes().find(|attribute| attribute.oid == [0x55, 4, 3]).map(Attribute::text)
+    }
     /// Whether one of its names is `host`; `*` stands for one label.
     pub fn is_for(&self, host: &str) -> bool {
         self.host_names().iter().any(|name| name_covers(name, host))
