@@ -13,8 +13,6 @@ use bstr::{BStr, BString, ByteSlice};
 use std::io;
 use std::sync::atomic::Ordering;
 
-/// APR's number for an end that comes too early.
-const END_OF_FILE: i32 = 70_014;
 /// Interim responses that one request may have.
 const MOST_INTERIM: usize = 10;
 /// A body that is here whole, up to this size, is one piece, as in httpd's I/O buffer.
@@ -56,9 +54,6 @@ pub async fn response(r: &mut Request, call: &Call, target: &Target, sent: Sent,
     loop {
         let (line, whole) = match first_line(&mut wire, limit).await {
             Ok(line) => line,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && wire.backend.stream.is_secured() => {
-                return no_answer(r, target, &io::Error::from_raw_os_error(END_OF_FILE), pooled);
-            }
             Err(error) => return no_answer(r, target, &error, pooled),
         };
         wire.count(line.len());
@@ -134,6 +129,9 @@ async fn first_line(wire: &mut Wire, limit: usize) -> io::Result<(Vec<u8>, bool)
         Line::Whole(line) | Line::Ended(line) if line.contains(&0) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         Line::Whole(line) => Ok((line, true)),
         Line::TooLong(line) => Ok((line, false)),
+        Line::Ended(rest) if rest.is_empty() && wire.backend.stream.is_secured() => {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
         Line::Ended(rest) if rest.is_empty() => Err(io::Error::from_raw_os_error(GENERAL)),
         Line::Ended(rest) if status_line(&rest).is_some() => Err(io::ErrorKind::UnexpectedEof.into()),
         Line::Ended(rest) => Ok((rest, true)),
