@@ -80,6 +80,70 @@ fn what_the_plain_check_lets_through() {
 }
 
 #[test]
+fn certificates_and_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/strict");
+    let host = |name: &str, lines: &str| {
+        format!("<VirtualHost *:1>\nServerName {name}\nSSLEngine on\n{lines}</VirtualHost>\n")
+    };
+    let pair =
+        |cert: &str, key: &str| format!("SSLCertificateFile {files}/{cert}\nSSLCertificateKeyFile {files}/{key}\n");
+    let text = "LoadModule ssl_module mod_ssl.so\n".to_owned()
+        + &host("one.test", &pair("one.pem", "one.key"))
+        + &host("a.one.test", "")
+        + &host("two.test", &pair("two.pem", "one.key"))
+        + &host("three.test", &pair("two.pem", "two.key"))
+        + &host("b.one.test", &pair("one.key", "one.key"));
+    let output = check(dir.path(), &text, &["-D", "STRICT"]);
+    let all = String::from_utf8_lossy(&output.stderr).into_owned();
+    let file = dir.path().join("httpd.conf");
+    for (line, says) in [
+        (16, "SSLEngine on without a certificate: the server does not start -- add SSLCertificateFile"),
+        (22, "do not belong together: the server does not start -- name the key"),
+        (27, "two.pem is not for three.test"),
+        (33, "one.key has no certificate"),
+    ] {
+        let place = format!("{}:{line}: ", file.display());
+        assert!(all.lines().any(|one| one.starts_with(&place) && one.contains(says)), "{place}{says} in\n{all}");
+    }
+    assert!(all.ends_with("\n4 problems\n"), "{all}");
+}
+
+/// Modules and directories that lines need, and the lines that cannot work.
+#[test]
+fn lines_that_need_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = format!(
+        "LoadModule proxy_module mod_proxy.so\nLoadModule rewrite_module mod_rewrite.so\nLoadModule mime_module mod_mime.so\n\
+         CustomLog nowhere/log common\nProxyPass /x http://b.test/\nRewriteRule ^/y fcgi://c.test/ [L,P]\n\
+         <Location /x>\nProxyPass unix:/s|ws://d.test/\n</Location>\nSetOutputFilter NOTHING;DEFLATE\n\
+         AddHandler cgi-script .cgi\nAddHandler application/x-httpd-php .php\nListen {}\nMaxRequestWorkers 100000\n\
+         <VirtualHost *:1>\nDocumentRoot none\nServerName a\n</VirtualHost>\nAddHandler no-such-handler .x\n",
+        taken.local_addr().unwrap()
+    );
+    let output = check(dir.path(), &text, &["-D", "STRICT"]);
+    let all = String::from_utf8_lossy(&output.stderr).into_owned();
+    let file = dir.path().join("httpd.conf");
+    for (line, says) in [
+        (10, "CustomLog nowhere/log: the server does not start -- create "),
+        (11, "load proxy_http_module"),
+        (12, "load proxy_fcgi_module"),
+        (14, "load proxy_wstunnel_module"),
+        (16, "load deflate_module"),
+        (17, "load cgi_module or cgid_module"),
+        (18, "use PHP-FPM"),
+        (19, "(Address already in use) -- stop whoever listens there, or choose another port"),
+        (20, "MaxRequestWorkers of 100000"),
+        (22, "/none] does not exist -- create the directory, or correct the path"),
+    ] {
+        let place = format!("{}:{line}: ", file.display());
+        assert!(all.lines().any(|one| one.starts_with(&place) && one.contains(says)), "{place}{says} in\n{all}");
+    }
+    assert!(all.ends_with("\n10 problems\n"), "{all}");
+}
+
+#[test]
 fn the_plain_check_stays_apaches() {
     let dir = tempfile::tempdir().unwrap();
     let output = check(dir.path(), "Foo bar\nBar\n", &[]);

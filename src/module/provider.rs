@@ -224,3 +224,19 @@ pub trait StatusPart: Sync {
     /// Appends to the page for people, or with `auto` to that for programs.
     fn append(&self, r: &Request, out: &mut String, auto: bool);
 }
+
+/// Something wrong that only the strict check tells.
+pub struct Finding {
+    /// Index of the host.
+    pub server: usize,
+    /// The directive that is at fault, and its argument where that tells it from others.
+    pub directive: &'static str,
+    pub argument: BString,
+    /// What is wrong, ` -- `, and what to do.
+    pub text: String,
+}
+
+/// Offered by a module under any name: what `-t -D STRICT` asks about its settings.
+pub trait Inspect: Sync {
+    fn inspect(&self, configuration: &Configuration) -> Vec<Finding>;
+}

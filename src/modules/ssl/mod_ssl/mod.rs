@@ -19,6 +19,7 @@ mod clients;
 mod der;
 mod hello;
 mod host;
+mod inspect;
 mod keys;
 mod more;
 mod options;
@@ -32,7 +33,7 @@ mod x509;
 
 use crate::config::*;
 use crate::log::Level;
-use crate::module::{AuthzProvider, FIRST, Hooks, LAST, Linked, LogItem, MIDDLE, Module, OutgoingTls, Tls};
+use crate::module::{AuthzProvider, FIRST, Hooks, Inspect, LAST, Linked, LogItem, MIDDLE, Module, OutgoingTls, Tls};
 use crate::request::Request;
 use accept::Acceptor;
 use bstr::{BStr, ByteSlice};
@@ -308,6 +309,7 @@ fn hooks(on: &mut Hooks) {
     on.providers.offer::<dyn Tls>("tls", &Acceptor);
     on.providers.offer::<dyn OutgoingTls>("tls", &outgoing::Connector);
     on.providers.offer::<dyn TlsNames>("tls", &Names);
+    on.providers.offer::<dyn Inspect>("ssl", &inspect::Inspector);
     on.providers.offer::<dyn AuthzProvider>("ssl", &access::RequireSsl);
     on.providers.offer::<dyn AuthzProvider>("ssl-verify-client", &access::RequireClient);
     on.providers.offer::<dyn LogItem>("x", &VariableItem);

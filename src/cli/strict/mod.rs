@@ -1,48 +1,67 @@
 //! `httpd -t -D STRICT`: every problem of a configuration in one run, each with its place and what to do about it.
 //!
-//! Beyond what `-t` looks at: directives accepted without effect, files of users and groups that are missing, handlers
-//! of modules that are not loaded, host names that two hosts claim, addresses that cannot be bound, numbers that are
-//! clipped. Plain `-t` stays as Apache has it.
+//! Beyond what `-t` looks at: directives accepted without effect, files of users and groups that are missing, handlers,
+//! filters and backends of modules that are not loaded, host names that two hosts claim, certificates without their key,
+//! addresses that cannot be bound, numbers that are clipped. Plain `-t` stays as Apache has it.
 
+mod lines;
+mod places;
+
+use self::places::Places;
 use super::control;
-use crate::config::{self, At, Configuration, Node, Process, Refused, Registered, Tree, Warning};
-use crate::module::{self, Module};
+use crate::config::{self, At, Configuration, Node, Refused, Registered, Tree, Warning};
+use crate::module::{self, Inspect, Module};
 use crate::mpm::{self, Listeners};
 use crate::server;
-use bstr::{BStr, BString, ByteSlice};
+use bstr::{BString, ByteSlice};
 use std::collections::HashMap;
 use std::io::Write;
 
 /// What was found, in the order in which it was.
 #[derive(Default)]
-struct Findings(Vec<(Option<At>, BString)>);
+struct Findings {
+    found: Vec<(Option<At>, BString)>,
+    places: Places,
+}
 
 impl Findings {
     fn at(&mut self, file: &[u8], line: u32, text: impl Into<BString>) {
-        self.0.push((Some(At { file: file.into(), line }), text.into()));
+        self.found.push((Some(At { file: file.into(), line }), text.into()));
     }
     fn of(&mut self, node: &Node, text: impl Into<BString>) {
         self.at(&node.file, node.line, text);
     }
     fn somewhere(&mut self, text: impl Into<BString>) {
-        self.0.push((None, text.into()));
+        let text = text.into();
+        let place = self.places.named_in(text.as_bstr());
+        self.found.push((place, text));
     }
     fn warnings(&mut self, warnings: &[Warning]) {
         for warning in warnings.iter().filter(|warning| warning.level <= crate::log::Level::Warn) {
-            self.somewhere(warning.text.clone());
+            let advice = ADVICE.iter().find(|(tag, _)| warning.text.starts_with(tag.as_bytes()));
+            let advice = advice.map(|(_, advice)| [" -- ", advice].concat()).unwrap_or_default();
+            self.somewhere([warning.text.as_slice(), advice.as_bytes()].concat());
         }
     }
 }
+
+/// What to do about warnings that do not say it.
+const ADVICE: &[(&str, &str)] = &[
+    ("AH00112", "create the directory, or correct the path"),
+    ("AH00558", "set ServerName"),
+    ("AH00117", "the line can go"),
+    ("AH00548", "the line can go"),
+];
 
 /// Looks at everything and writes what there is to say; the answer is the number of problems.
 pub(super) fn check(request: &config::Request, registry: &'static [&'static Module], out: &mut dyn Write) -> usize {
     let mut findings = Findings::default();
     look(request, registry, &mut findings);
     // By place; what has none comes last.
-    findings.0.sort_by_key(|(at, _)| {
+    findings.found.sort_by_key(|(at, _)| {
         at.as_ref().map_or((true, BString::default(), 0), |at| (false, at.file.clone(), at.line))
     });
-    for (at, text) in &findings.0 {
+    for (at, text) in &findings.found {
         let place = at.as_ref().map(|at| [at.file.as_slice(), format!(":{}: ", at.line).as_bytes()].concat());
         let place = place.unwrap_or_default();
         let mut line = Vec::new();
@@ -52,7 +71,7 @@ pub(super) fn check(request: &config::Request, registry: &'static [&'static Modu
         line.push(b'\n');
         let _ = out.write_all(&line);
     }
-    findings.0.len()
+    findings.found.len()
 }
 
 fn look(request: &config::Request, registry: &'static [&'static Module], findings: &mut Findings) {
@@ -61,6 +80,7 @@ fn look(request: &config::Request, registry: &'static [&'static Module], finding
         Ok(tree) => tree,
         Err(refused) => return stopped(*refused, &registered, findings),
     };
+    findings.places = Places::of(&tree);
     of_tree(&tree, &tree.nodes, findings);
     let commands = tree.commands.clone();
     let (chains, providers) = module::hooks(registry, &commands).compile();
@@ -74,7 +94,9 @@ fn look(request: &config::Request, registry: &'static [&'static Module], finding
     findings.warnings(&mpm::check(&configuration.process));
     names(&configuration, findings);
     addresses(&configuration, findings);
-    if !server::check_config(&configuration, &chains) {
+    modules(&configuration, findings);
+    // The complaints themselves went to standard error, but for those that stand above with their line.
+    if !server::check_config(&configuration, &chains) && findings.found.is_empty() {
         findings.somewhere("AH00014: Configuration check failed");
     }
 }
@@ -97,6 +119,9 @@ fn stopped(refused: Refused, registered: &[&'static dyn Registered], findings: &
 
 /// What to do about a directive that nobody knows: load the module that has it.
 fn remedy(text: &[u8], registered: &[&'static dyn Registered]) -> Option<String> {
+    if text.ends_with(b"does not exist or is empty") || text.starts_with(b"Could not open configuration file ") {
+        return Some("create it, or correct the path".to_owned());
+    }
     let name = text.strip_prefix(b"Invalid command '")?.split_str("'").next()?;
     let has = |module: &&&'static dyn Registered| {
         module.directives().iter().copied().flatten().any(|row| row.name.as_bytes().eq_ignore_ascii_case(name))
@@ -116,38 +141,8 @@ fn of_tree(tree: &Tree, nodes: &[Node], findings: &mut Findings) {
                 findings.of(node, text);
             }
         }
-        let (first, rest) = httpd_conf::next_word(&node.args);
-        match node.name.to_ascii_lowercase().as_slice() {
-            b"authuserfile" | b"authgroupfile" => missing(&tree.process, node, &first, findings),
-            b"sethandler" => handler(tree, node, &first, findings),
-            b"addhandler" if !rest.is_empty() => handler(tree, node, &first, findings),
-            _ => {}
-        }
+        lines::look(tree, node, findings);
         of_tree(tree, &node.children, findings);
-    }
-}
-
-fn missing(process: &Process, node: &Node, file: &BString, findings: &mut Findings) {
-    let path = process.server_root.join(file.to_path_lossy());
-    if let Err(error) = std::fs::File::open(&path) {
-        let why = config::os_text(&error);
-        let text = format!("{} {}: {why} -- nobody can log in; create the file", node.name, path.display());
-        findings.of(node, text);
-    }
-}
-
-fn handler(tree: &Tree, node: &Node, name: &BString, findings: &mut Findings) {
-    let Some(scheme) = name.strip_prefix(b"proxy:") else { return };
-    let loaded = |ident: &[u8]| tree.commands.module(ident).is_some();
-    if !loaded(b"proxy_module") {
-        findings.of(node, format!("{} {name}: mod_proxy is not loaded -- load proxy_module", node.name));
-        return;
-    }
-    let scheme = scheme.split_once_str("|").map_or(scheme, |(_, after)| after);
-    let scheme = scheme.split_str(":").next().unwrap_or_default().as_bstr();
-    let module = format!("proxy_{}_module", if scheme == "https" { BStr::new("http") } else { scheme });
-    if !loaded(module.as_bytes()) {
-        findings.of(node, format!("{} {name}: no module for {scheme}: -- load {module}", node.name));
     }
 }
 
@@ -169,6 +164,18 @@ fn names(configuration: &Configuration, findings: &mut Findings) {
     }
 }
 
+/// What modules know of their own settings.
+fn modules(configuration: &Configuration, findings: &mut Findings) {
+    let providers = &configuration.providers;
+    let inspectors = providers.names::<dyn Inspect>().filter_map(|name| providers.find::<dyn Inspect>(name.as_bytes()));
+    for finding in inspectors.flat_map(|inspector| inspector.inspect(configuration)) {
+        let Some(server) = configuration.servers.get(finding.server) else { continue };
+        let root = &configuration.process.server_root;
+        let place = findings.places.set(server, root, finding.directive, finding.argument.as_bstr());
+        findings.found.push((place, finding.text.into()));
+    }
+}
+
 /// Addresses that cannot be bound. Those of the server that runs already are its own.
 fn addresses(configuration: &Configuration, findings: &mut Findings) {
     if control::running_pid(&configuration.process).is_some() {
@@ -176,12 +183,20 @@ fn addresses(configuration: &Configuration, findings: &mut Findings) {
     }
     let mut warnings = Vec::new();
     if let Err(lines) = Listeners::open(configuration, &Listeners::default(), &mut warnings) {
-        for line in lines {
+        // Where nothing is left to listen on, the lines before said why.
+        for line in lines.iter().filter(|line| !line.text.starts_with(b"no listening") || lines.len() == 1) {
             let why = match line.errno {
                 0 => String::new(),
                 errno => format!(" ({})", config::os_text(&std::io::Error::from_raw_os_error(errno))),
             };
-            findings.somewhere(format!("{}{why}", line.text));
+            let advice = match line.errno {
+                libc::EADDRINUSE => " -- stop whoever listens there, or choose another port",
+                libc::EADDRNOTAVAIL => " -- no interface has this address: correct it",
+                libc::EACCES => " -- start as root, or choose a port above 1023",
+                _ => "",
+            };
+            let place = findings.places.listening(line.text.as_bytes().as_bstr());
+            findings.found.push((place, format!("{}{why}{advice}", line.text).into()));
         }
     }
 }
