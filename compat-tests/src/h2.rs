@@ -272,7 +272,12 @@ impl H2 {
                 let id = u32::from_be_bytes([payload[0], payload[1], payload[2], payload[3]]);
                 let stream = self.streams.entry(id).or_default();
                 let _ = writeln!(stream.text, "promised on {}", frame.stream);
-                show(&mut stream.text, &mut self.decoder, &payload[4..]);
+                let mut promise = String::new();
+                show(&mut promise, &mut self.decoder, &payload[4..]);
+                // In any order, and with the host once.
+                let mut lines: Vec<&str> = promise.lines().filter(|line| !line.starts_with("host:")).collect();
+                lines.sort_unstable();
+                stream.text += &(lines.join("\n") + "\n");
             }
             DATA => {
                 let mut payload = &frame.payload[..];

@@ -11,6 +11,7 @@ mod fuzz;
 mod http1;
 mod http1_hosts;
 mod http1_odd;
+mod http2;
 mod matrix;
 mod mod_access_compat;
 mod mod_actions;

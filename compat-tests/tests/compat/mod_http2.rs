@@ -317,3 +317,215 @@ fn many_streams() {
         });
     }
 }
+
+/// Resources that responses link to, as far as clients want them.
+#[test]
+fn pushes() {
+    spoken("pushes")
+        .conf(
+            "Header add Link \"</1k.txt>;rel=preload\"\n\
+             <Location /two>\nHeader add Link \"</big.txt>; rel=preload, </nope>;rel=preload;nopush, </next>;rel=next\"\n</Location>\n\
+             <Location /off>\nH2Push off\n</Location>\n\
+             <Location /early>\nH2PushResource /a.txt\nH2PushResource add /big.txt critical\n</Location>\n",
+        )
+        .file("htdocs/two", "two\n")
+        .file("htdocs/off", "off\n")
+        .file("htdocs/early", "early\n")
+        .facts_only(|server| {
+            let mut seen = String::new();
+            for (path, wanted, pushed) in [
+                ("/a.txt", 1, &[2][..]),
+                ("/a.txt", 0, &[]),
+                ("/two", 1, &[2, 4]),
+                ("/off", 1, &[]),
+                ("/early", 1, &[2, 4, 6]),
+                ("/nope", 1, &[]),
+                ("/a.txt?none", 1, &[]),
+                ("/a.txt?head", 1, &[2]),
+                ("/a.txt?fast-load", 1, &[2]),
+            ] {
+                let mut h2 = H2::with_settings(server.port(), None, &[(2, wanted)]);
+                let policy = path.split_once('?').map_or("", |(_, policy)| policy);
+                let id = h2.get(path, &[("accept-language", "de"), ("cookie", "a=b"), ("accept-push-policy", policy)]);
+                h2.wait(&[id]);
+                h2.wait(pushed);
+                h2.settle();
+                seen += &format!("{path} {wanted}\n{}", h2.show(id));
+                for id in [2, 4, 6, 8] {
+                    seen += &h2.show(id);
+                }
+                // The same again is not pushed twice.
+                let again = h2.get(path, &[]);
+                h2.wait(&[again]);
+                h2.settle();
+                seen += &h2.show(10);
+            }
+            seen
+        });
+}
+
+/// Interim responses, where H2EarlyHints lets them through.
+#[test]
+fn early_hints() {
+    for switch in ["on", "off"] {
+        spoken(&format!("H2EarlyHints {switch}"))
+            .conf(&format!(
+                "H2EarlyHints {switch}\n<Location /early>\nH2PushResource /a.txt\nH2EarlyHint Link \"</b.css>;rel=preload\"\nH2EarlyHint X-A \"b c\"\n</Location>\n\
+                 <Directory @ROOT@/htdocs>\nAllowOverride FileInfo AuthConfig\n</Directory>\n"
+            ))
+            .file("htdocs/early", "early\n")
+            .file("htdocs/d/.htaccess", "H2PushResource add /a.txt critical\nH2EarlyHint X-B d\n")
+            .file("htdocs/d/x.txt", "x\n")
+            .facts_only(|server| {
+                let mut h2 = H2::open(server.port(), None);
+                let ids = [h2.get("/early", &[]), h2.get("/a.txt", &[]), h2.get("/d/x.txt", &[])];
+                h2.see(&ids)
+            });
+    }
+}
+
+/// A server that agrees to WebSocket, says hello and sends everything back.
+fn websocket_server() -> u16 {
+    use base64::Engine as _;
+    use sha1::Digest as _;
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a listener");
+    let port = listener.local_addr().expect("an address").port();
+    let serve = |mut socket: std::net::TcpStream| -> std::io::Result<()> {
+        let (mut head, mut octet) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            socket.read_exact(&mut octet)?;
+            head.push(octet[0]);
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let key = head
+            .lines()
+            .find_map(|line| line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key")));
+        let key = key.map_or("", |(_, key)| key).to_owned() + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+        let accept = base64::engine::general_purpose::STANDARD.encode(sha1::Sha1::digest(key));
+        let answer = "HTTP/1.1 101 Switching Protocols\r\nX: y\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+        write!(socket, "{answer}Sec-WebSocket-Accept: {accept}\r\n\r\nhello; ")?;
+        let mut piece = [0; 4096];
+        loop {
+            match socket.read(&mut piece)? {
+                0 => return Ok(()),
+                count => socket.write_all(&piece[..count])?,
+            }
+        }
+    };
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            std::thread::spawn(move || serve(socket));
+        }
+    });
+    port
+}
+
+/// WebSockets over a stream (RFC 8441), as far as mod_proxy takes them.
+#[test]
+fn websockets() {
+    use compat_tests::{Backend, Step, says, says_and_closes};
+    let backend = Backend::start(&[
+        (
+            "switch",
+            says_and_closes(
+                "HTTP/1.1 101 Switching Protocols\r\nX: y\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello from the other side",
+            ),
+        ),
+        (
+            "echo",
+            vec![
+                Step::Send(
+                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n".to_vec(),
+                ),
+                Step::Echo,
+            ],
+        ),
+        ("refuse", says("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno")),
+    ]);
+    for switch in ["on", "off"] {
+        spoken(&format!("H2WebSockets {switch}"))
+            .and_modules("proxy proxy_http proxy_wstunnel")
+            .conf(&format!(
+                "H2WebSockets {switch}\nProxyPass /ws/ http://127.0.0.1:{}/ upgrade=websocket\nProxyPass /good/ http://127.0.0.1:{}/ upgrade=websocket\n",
+                backend.port,
+                websocket_server()
+            ))
+            .facts_only(|server| {
+                let mut seen = String::new();
+                for (path, protocol, said) in [
+                    ("/ws/switch", "websocket", ""),
+                    ("/ws/echo", "websocket", "there and back"),
+                    ("/ws/refuse", "websocket", ""),
+                    ("/good/a", "websocket", "there and back"),
+                    ("/nope", "websocket", ""),
+                ] {
+                    let mut h2 = H2::open(server.port(), None);
+                    h2.settle();
+                    if path == "/ws/switch" {
+                        seen += &format!("announced: {}\n", h2.settings.contains(&(8, 1)));
+                    }
+                    let fields = [
+                        (":method", "CONNECT"),
+                        (":protocol", protocol),
+                        (":scheme", "http"),
+                        (":authority", "www.example.test"),
+                        (":path", path),
+                        ("sec-websocket-version", "13"),
+                    ];
+                    let id = h2.fields(&fields, false);
+                    h2.frame(h2::DATA, h2::END_STREAM, id, said.as_bytes());
+                    seen += &format!("{path} {protocol}: {}", h2.see(&[id]));
+                }
+                seen
+            });
+    }
+}
+
+/// What ends a connection, and how its client hears of it.
+#[test]
+fn ends() {
+    use nix::sys::signal::Signal;
+    spoken("ends of connections").conf("KeepAliveTimeout 1\nMaxKeepAliveRequests 2\n").facts_only(|server| {
+        let mut seen = String::new();
+        let mut h2 = H2::open(server.port(), None);
+        let ids: Vec<u32> = (0..5).map(|_| h2.get("/a.txt", &[])).collect();
+        seen += &h2.see(&ids);
+        h2.drain();
+        seen += &format!("idle: {}", h2.end());
+        let mut h2 = H2::open(server.port(), None);
+        let id = h2.get("/a.txt", &[]);
+        h2.wait(&[id]);
+        server.signal(Signal::SIGUSR1);
+        h2.drain();
+        seen += &format!("a graceful restart: {}", h2.end());
+        seen
+    });
+}
+
+/// What the server's settings and frames are held to.
+#[test]
+fn sizes() {
+    spoken("sizes of frames and windows")
+        .conf(
+            "H2MaxSessionStreams 7\nH2WindowSize 2000\nH2MaxDataFrameLen 1000\nH2MaxHeaderBlockLen 600\nH2StreamMaxMemSize 2048\n\
+             <Location /a.txt>\nHeader set X-Long \"expr=%{reqenv:X}\"\nSetEnvIf Query_String long X=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n</Location>\n",
+        )
+        .and_modules("setenvif")
+        .facts_only(|server| {
+            let mut h2 = H2::open(server.port(), None);
+            h2.settle();
+            let mut seen = format!("{:?} {:?}\n", h2.settings.iter().find(|one| one.0 == 3), h2.settings.iter().find(|one| one.0 == 4));
+            let id = h2.get("/1k.txt", &[]);
+            let mut longest = 0;
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+            while !h2.ended(id) {
+                let Some(frame) = h2.next_frame(deadline) else { break };
+                longest = longest.max(if frame.kind == h2::DATA { frame.payload.len() } else { 0 });
+            }
+            seen += &format!("longest {longest}\n{}", h2.show(id));
+            let ids = [h2.get("/a.txt", &[]), h2.get("/a.txt?long", &[])];
+            seen += &h2.see(&ids);
+            seen
+        });
+}

@@ -16,7 +16,7 @@ pub fn read(r: &mut Request, parts: &Parts, limits: &Limits) -> Result<(), Statu
     r.method = Method::parse(parts.method.as_str().as_bytes());
     r.header_only = parts.method == ::http::Method::HEAD;
     let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
-    let connect = r.method.is(MethodNumber::CONNECT);
+    let connect = r.method.is(MethodNumber::CONNECT) && super::websocket::asked(parts).is_none();
     let target = match parts.uri.path_and_query() {
         Some(path) if !connect => path.as_str().as_bytes(),
         _ => authority.unwrap_or_default(),

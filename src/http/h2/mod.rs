@@ -10,9 +10,11 @@ mod head;
 mod push;
 mod reply;
 mod response;
+mod scan;
 mod session;
 mod stream;
 mod upgrade;
+mod websocket;
 mod wire;
 
 pub use upgrade::{SWITCHING, SWITCHING_SECURED, parts};
@@ -53,6 +55,8 @@ type Wired = ::h2::server::Connection<Wire, Bytes>;
 enum Event {
     /// The last stream is done, or the first of several has begun.
     Turn,
+    /// The client's frames have it.
+    Fault(Reason),
     Closed,
 }
 
@@ -76,7 +80,6 @@ pub async fn serve(
     let Ok(Some(h2)) = engine::timeout(patience, shake(builder(&session).handshake(wire.clone()), &wire)).await else {
         return;
     };
-    session.push.store(wire.takes_push(), Ordering::Relaxed);
     let mut driver = Driver { h2, wire, session: session.clone(), busy: false, leaving: false, upgraded };
     driver.run(patience).await;
     drop(driver);
@@ -151,10 +154,14 @@ impl Driver {
             match engine::timeout(span, poll_fn(|cx| self.poll(cx))).await {
                 Ok(Event::Turn) => {}
                 Ok(Event::Closed) => break,
+                Ok(Event::Fault(fault)) => {
+                    self.farewell(fault).await;
+                    break;
+                }
                 // Who takes nothing of what waits for him is gone; streams that wait for us or for each other are not.
                 Err(_) if self.busy && (moved != self.wire.moved() || !self.wire.holds()) => {}
                 Err(_) => {
-                    self.farewell().await;
+                    self.farewell(Reason::NO_ERROR).await;
                     break;
                 }
             }
@@ -163,8 +170,8 @@ impl Driver {
     }
 
     /// Says that the connection ends, and gives the client a moment to hear it.
-    async fn farewell(&mut self) {
-        self.h2.abrupt_shutdown(Reason::NO_ERROR);
+    async fn farewell(&mut self, reason: Reason) {
+        self.h2.abrupt_shutdown(reason);
         let end = poll_fn(|cx| {
             let closed = self.h2.poll_closed(cx).is_ready();
             match self.wire.push(cx) {
@@ -190,7 +197,10 @@ impl Driver {
                 false => self.h2.poll_accept(cx),
             };
             match next {
-                Poll::Ready(Some(Ok((request, respond)))) => self.begin(request, respond),
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    self.session.push.store(self.wire.takes_push(), Ordering::Relaxed);
+                    self.begin(request, respond);
+                }
                 Poll::Ready(Some(Err(_)) | None) => {
                     over = true;
                     break;
@@ -199,6 +209,11 @@ impl Driver {
             }
         }
         let pushed = self.wire.push(cx);
+        if let Some(fault) = self.wire.fault()
+            && !over
+        {
+            return Poll::Ready(Event::Fault(fault));
+        }
         if over || matches!(pushed, Poll::Ready(Err(_))) {
             return Poll::Ready(Event::Closed);
         }

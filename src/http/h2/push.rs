@@ -4,8 +4,8 @@ use super::reply::{Handle, Reply};
 use super::session::Session;
 use super::stream::{self, Arrival};
 use crate::request::{MethodNumber, Request, Table};
-use ::http::Uri;
 use ::http::header::HeaderName;
+use ::http::{Method, Uri};
 use bstr::ByteSlice;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use std::sync::atomic::Ordering;
 /// Fields of a request that hold for what is pushed along with its response.
 const TAKEN_OVER: [&str; 5] = ["user-agent", "accept-encoding", "accept-language", "cache-control", "accept"];
 
-/// Pushes what the Link fields of the response name.
-pub fn links(r: &Request, reply: &Reply, session: &Arc<Session>, fields: &[&Table]) {
+/// Pushes what the Link fields of the response name. The policy that was followed, where anything was to be pushed.
+pub fn links(r: &Request, reply: &Reply, session: &Arc<Session>, fields: &[&Table]) -> Option<&'static str> {
     if !session.push.load(Ordering::Relaxed) || !session.limits.push || !r.method.is(MethodNumber::GET) {
-        return;
+        return None;
     }
-    let Some(stream) = &r.connection.stream_of else { return };
+    let stream = r.connection.stream_of.as_ref()?;
     if stream.pushed_on.is_some() || !(200..400).contains(&r.status.0) || !session.http2.pushes(r) {
-        return;
+        return None;
     }
     let paths: Vec<Vec<u8>> = fields
         .iter()
@@ -29,9 +29,20 @@ pub fn links(r: &Request, reply: &Reply, session: &Arc<Session>, fields: &[&Tabl
         .flat_map(|value| preloads(value))
         .filter_map(|target| local(r, target))
         .collect();
-    for path in paths {
-        push(r, reply, session, &path);
+    if paths.is_empty() {
+        return None;
     }
+    // What the client asks for (draft-ruellan-http-accept-push-policy).
+    let policy = match r.headers_in.get("Accept-Push-Policy").map(|value| value.as_bytes()) {
+        Some(b"none") => return None,
+        Some(b"head") => "head",
+        Some(b"fast-load") => "fast-load",
+        _ => "default",
+    };
+    for path in paths {
+        push(r, reply, session, &path, policy == "head");
+    }
+    Some(policy)
 }
 
 /// The targets of a Link field that are to be loaded ahead; `nopush` means what it says.
@@ -86,7 +97,7 @@ fn local(r: &Request, target: &[u8]) -> Option<Vec<u8>> {
     Some([folder, target].concat())
 }
 
-fn push(r: &Request, reply: &Reply, session: &Arc<Session>, path: &[u8]) {
+fn push(r: &Request, reply: &Reply, session: &Arc<Session>, path: &[u8], head: bool) {
     let Some(stream) = &r.connection.stream_of else { return };
     let Some(host) = r.headers_in.get("Host") else { return };
     let mut hasher = DefaultHasher::new();
@@ -98,6 +109,9 @@ fn push(r: &Request, reply: &Reply, session: &Arc<Session>, path: &[u8]) {
     let Ok(uri) = uri else { return };
     let mut request = ::http::Request::new(());
     *request.uri_mut() = uri;
+    if head {
+        *request.method_mut() = Method::HEAD;
+    }
     for name in TAKEN_OVER {
         if let (Some(value), Ok(key)) = (r.headers_in.get(name), HeaderName::from_bytes(name.as_bytes()))
             && let Ok(value) = value.as_bytes().try_into()
@@ -108,6 +122,7 @@ fn push(r: &Request, reply: &Reply, session: &Arc<Session>, path: &[u8]) {
     // The client is told of the request, and the same request is answered.
     let mut copy = ::http::Request::new(());
     *copy.uri_mut() = request.uri().clone();
+    *copy.method_mut() = request.method().clone();
     *copy.headers_mut() = request.headers().clone();
     if let Some((id, pushed)) = reply.promise(request) {
         let arrival = Arrival { id, pushed_on: Some(stream.id), parts: copy.into_parts().0, recv: None };

@@ -8,7 +8,7 @@ use ::http::header::{HeaderName, HeaderValue};
 use ::http::{Request, Response, StatusCode};
 use bytes::Bytes;
 use parking_lot::Mutex;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 /// A stream that the client opened, or one that is pushed.
@@ -17,17 +17,23 @@ pub enum Handle {
     Pushed(SendPushedResponse<Bytes>),
     /// The response has begun.
     Begun(SendStream<Bytes>),
+    /// Nothing more is said: whoever still knows the stream does not hold it.
+    Done,
 }
 
 /// See the module text.
 pub struct Reply {
     handle: Mutex<Handle>,
-    session: Arc<Session>,
+    session: Weak<Session>,
 }
 
 impl Reply {
-    pub fn new(handle: Handle, session: Arc<Session>) -> Reply {
-        Reply { handle: Mutex::new(handle), session }
+    pub fn new(handle: Handle, session: &Arc<Session>) -> Reply {
+        Reply { handle: Mutex::new(handle), session: Arc::downgrade(session) }
+    }
+    /// Lets the stream go: the client is told if it has not sent all of its request.
+    pub fn finish(&self) {
+        *self.handle.lock() = Handle::Done;
     }
     /// Sends the response's fields.
     pub fn respond(&self, response: Response<()>, end: bool) -> Result<(), ::h2::Error> {
@@ -35,7 +41,7 @@ impl Reply {
         let stream = match handle {
             Handle::Asked(stream) => stream.send_response(response, end)?,
             Handle::Pushed(stream) => stream.send_response(response, end)?,
-            Handle::Begun(_) => return Ok(()),
+            Handle::Begun(_) | Handle::Done => return Ok(()),
         };
         *handle = Handle::Begun(stream);
         Ok(())
@@ -53,6 +59,7 @@ impl Reply {
             Handle::Asked(stream) => stream.poll_reset(cx).map(|_| ()),
             Handle::Pushed(stream) => stream.poll_reset(cx).map(|_| ()),
             Handle::Begun(stream) => stream.poll_reset(cx).map(|_| ()),
+            Handle::Done => Poll::Ready(()),
         }
     }
     pub fn reset(&self, reason: Reason) {
@@ -60,6 +67,7 @@ impl Reply {
             Handle::Asked(stream) => stream.send_reset(reason),
             Handle::Pushed(stream) => stream.send_reset(reason),
             Handle::Begun(stream) => stream.send_reset(reason),
+            Handle::Done => {}
         }
     }
     /// Promises a response to a request that the client did not send. `None`: not on this stream.
@@ -69,16 +77,17 @@ impl Reply {
                 let pushed = stream.push_request(request).ok()?;
                 Some((pushed.stream_id().as_u32(), pushed))
             }
-            Handle::Pushed(_) | Handle::Begun(_) => None,
+            Handle::Pushed(_) | Handle::Begun(_) | Handle::Done => None,
         }
     }
 }
 
 impl request::Reply for Reply {
     fn interim(&self, r: &request::Request, status: u16, fields: &Table) {
+        let Some(session) = self.session.upgrade() else { return };
         if status == 103 {
-            super::push::links(r, self, &self.session, &[fields]);
-            if !self.session.limits.early_hints {
+            super::push::links(r, self, &session, &[fields]);
+            if !session.limits.early_hints {
                 return;
             }
         }

@@ -35,6 +35,8 @@ struct Out<'a> {
     session: &'a Arc<Session>,
     patience: Duration,
     ended: bool,
+    /// What was said of pushed responses.
+    policy: Option<&'static str>,
     /// Octets sent, fields as they are unpacked.
     wire: u64,
 }
@@ -42,7 +44,7 @@ struct Out<'a> {
 /// Sends the response of `r`. `first`: Date and Server stand first, as in answers to heads that were refused.
 pub async fn respond(r: &mut Request, reply: &Reply, session: &Arc<Session>, manner: Manner, first: bool) {
     let patience = session.http2.stream_timeout(r).unwrap_or_else(|| send::patience(r.server));
-    let mut out = Out { reply, session, patience, ended: false, wire: 0 };
+    let mut out = Out { reply, session, patience, ended: false, policy: None, wire: 0 };
     if run(r, &mut out, manner, first).await.is_err() {
         // What the client reset itself needs no other end.
         reply.reset(Reason::INTERNAL_ERROR);
@@ -86,7 +88,7 @@ async fn run(r: &mut Request, out: &mut Out<'_>, manner: Manner, first: bool) ->
             }
         }
     }
-    super::push::links(r, out.reply, out.session, &[&r.err_headers_out, &r.headers_out]);
+    out.policy = super::push::links(r, out.reply, out.session, &[&r.err_headers_out, &r.headers_out]);
     if matches!(body, Body::Stream(_)) && !r.headers_out.contains("Content-Length") {
         let whole = unknown_length(r, out, &mut body, (ready, ended), manner).await?;
         return finish(r, out, whole).await;
@@ -264,7 +266,10 @@ fn head(r: &Request, out: &mut Out<'_>, fields: Fields, end: bool) -> Result<(),
     head_of(out, fields, end)
 }
 
-fn head_of(out: &mut Out<'_>, fields: Fields, end: bool) -> Result<(), Lost> {
+fn head_of(out: &mut Out<'_>, mut fields: Fields, end: bool) -> Result<(), Lost> {
+    if let Some(policy) = out.policy {
+        fields.headers_mut().append(HeaderName::from_static("push-policy"), HeaderValue::from_static(policy));
+    }
     out.wire += FRAME_HEAD;
     let most = if out.session.limits.fields == 0 { FIELDS } else { out.session.limits.fields };
     let size = fields.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();

@@ -3,7 +3,7 @@
 use super::body::Incoming;
 use super::reply::{Handle, Reply};
 use super::session::{Active, Session};
-use super::{head, response};
+use super::{head, response, websocket};
 use crate::engine;
 use crate::http::head::Limits;
 use crate::http::send::{self, Manner};
@@ -39,7 +39,7 @@ fn size(parts: &Parts) -> u64 {
 
 /// Has a request answered beside all others.
 pub fn begin(session: &Arc<Session>, arrival: Arrival, handle: Handle) {
-    let reply = Arc::new(Reply::new(handle, session.clone()));
+    let reply = Arc::new(Reply::new(handle, session));
     let stream_of = StreamOf {
         connection: session.connection.clone(),
         id: arrival.id,
@@ -52,8 +52,7 @@ pub fn begin(session: &Arc<Session>, arrival: Arrival, handle: Handle) {
     let session = session.clone();
     engine::spawn(async move {
         answer(&session, arrival, &reply, &connection).await;
-        drop(connection);
-        drop(reply);
+        reply.finish();
         drop(active);
     });
 }
@@ -68,13 +67,19 @@ async fn answer(session: &Arc<Session>, arrival: Arrival, reply: &Arc<Reply>, co
         return pool::keep_request(r);
     }
     r.wire_in = FRAME_HEAD + size(&parts);
-    let read = head::read(&mut r, &parts, &limits);
+    let protocol = websocket::asked(&parts).map(|protocol| protocol == "websocket");
+    let mut read = head::read(&mut r, &parts, &limits);
+    if protocol == Some(false) && read.is_ok() {
+        read = Err(Status::NOT_IMPLEMENTED);
+    }
     drop(parts);
     let slot = Slot::take(connection).await;
     slot.show(SlotState::Writing, Some(&r));
     let patience = session.http2.stream_timeout(&r).unwrap_or_else(|| send::patience(r.server));
-    let mut incoming = None;
-    if let Some(recv) = recv
+    let (mut incoming, mut socket) = (None, None);
+    if protocol == Some(true) && read.is_ok() {
+        socket = recv.zip(websocket::dress(&mut r));
+    } else if let Some(recv) = recv
         && read.is_ok()
         && !recv.is_end_stream()
     {
@@ -87,8 +92,27 @@ async fn answer(session: &Arc<Session>, arrival: Arrival, reply: &Arc<Reply>, co
         r.body_in = shared.body();
         incoming = Some(shared);
     }
+    let mut handled = false;
+    if let Some((recv, ours)) = socket {
+        let connection = connection.clone();
+        let said = {
+            let making = async {
+                server::handle(&mut r).await;
+                *connection.stream.lock() = None;
+            };
+            until_reset(reply, websocket::join(reply, recv, ours, patience, making)).await
+        };
+        *connection.stream.lock() = None;
+        if said != Some(false) {
+            r.status = if r.status == Status::OK { Status::SWITCHING_PROTOCOLS } else { r.status };
+            gone(&mut r);
+            log(&mut r, &slot, None).await;
+            return pool::keep_request(r);
+        }
+        handled = true;
+    }
     let made = {
-        let making = make(&mut r, read, incoming.as_deref());
+        let making = make(&mut r, read, incoming.as_deref(), handled);
         until_reset(reply, making).await
     };
     match made {
@@ -130,9 +154,10 @@ async fn until_reset<T>(reply: &Reply, work: impl Future<Output = T>) -> Option<
 }
 
 /// Makes the response of `r`.
-async fn make(r: &mut Request, read: Result<(), Status>, incoming: Option<&Incoming>) -> Manner {
+async fn make(r: &mut Request, read: Result<(), Status>, incoming: Option<&Incoming>, handled: bool) -> Manner {
     let mut manner = Manner::default();
     match read.and_then(|()| body::expectation(r)) {
+        Ok(()) if handled => {}
         Ok(()) => server::handle(r).await,
         Err(status) => server::die(r, status).await,
     }

@@ -1,13 +1,15 @@
 //! The socket as the `h2` crate takes it: tokio's traits over the engine's stream.
 //!
 //! What the session writes is gathered and leaves once a turn, in few writes and few TLS records, when [`Wire::push`] is
-//! called. The client's opening (preface and first SETTINGS) is held until it is whole: it says whether pushed responses
-//! are welcome, and behind it stands the request that an Upgrade brought along.
+//! called. The client's opening (preface and first SETTINGS) is held until it is whole: behind it stands the request that an
+//! Upgrade brought along.
 
+use super::scan::Scan;
 use crate::engine::Stream;
 use crate::http::pool;
 use crate::module::Dump;
 use crate::request::Connection;
+use ::h2::Reason;
 use parking_lot::Mutex;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -21,7 +23,6 @@ pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HELD: usize = 64 * 1024;
 const FRAME_HEAD: usize = 9;
 const SETTINGS: u8 = 4;
-const ENABLE_PUSH: u16 = 2;
 /// The largest first frame that is looked at.
 const LONGEST: usize = 16 * 1024;
 
@@ -43,7 +44,9 @@ struct State {
     opening: bool,
     /// Frames that stand behind the client's first one.
     insert: Vec<u8>,
-    push: bool,
+    scan: Scan,
+    /// What is wrong with the client's frames; those behind are not looked at.
+    fault: Option<Reason>,
     out: Vec<u8>,
     sent: usize,
     /// Octets read and written.
@@ -52,13 +55,27 @@ struct State {
 
 impl Wire {
     pub fn new(stream: Stream, connection: &Arc<Connection>, received: Vec<u8>, insert: Vec<u8>) -> Wire {
-        let state = State { received, taken: 0, opening: true, insert, push: true, out: Vec::new(), sent: 0, moved: 0 };
+        let state = State {
+            received,
+            taken: 0,
+            opening: true,
+            insert,
+            scan: Scan::default(),
+            fault: None,
+            out: Vec::new(),
+            sent: 0,
+            moved: 0,
+        };
         let dump = crate::server::dump(connection);
         Wire(Arc::new(Shared { stream, state: Mutex::new(state), dump, connection: connection.clone() }))
     }
-    /// Whether the client takes pushed responses, as far as its first settings say.
+    /// Whether the client takes pushed responses.
     pub fn takes_push(&self) -> bool {
-        self.0.state.lock().push
+        !self.0.state.lock().scan.no_push
+    }
+    /// What the connection is to end with.
+    pub fn fault(&self) -> Option<Reason> {
+        self.0.state.lock().fault
     }
     /// Octets that went over the wire so far.
     pub fn moved(&self) -> u64 {
@@ -114,6 +131,15 @@ impl Wire {
 }
 
 impl State {
+    /// The opening is whole: what came with it is looked at as all else.
+    fn opened(&mut self) {
+        self.opening = false;
+        let behind = self.received.get(PREFACE.len()..).unwrap_or_default();
+        if let Err((good, fault)) = self.scan.look(behind) {
+            self.received.truncate(PREFACE.len() + good);
+            self.fault = Some(fault);
+        }
+    }
     /// Looks whether the opening is whole; what is odd is left to the session to complain about.
     fn look(&mut self) {
         let Some(frame) = self.received.get(PREFACE.len()..).filter(|_| self.received.starts_with(PREFACE)) else {
@@ -124,21 +150,15 @@ impl State {
         let Some([a, b, c, kind, ..]) = frame.get(..FRAME_HEAD) else { return };
         let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
         if *kind != SETTINGS || length > LONGEST {
-            self.opening = false;
-            return;
+            return self.opened();
         }
-        let Some(payload) = frame.get(FRAME_HEAD..FRAME_HEAD + length) else { return };
-        for setting in payload.chunks_exact(6) {
-            if let [high, low, value @ ..] = setting
-                && u16::from_be_bytes([*high, *low]) == ENABLE_PUSH
-            {
-                self.push = value.iter().any(|byte| *byte != 0);
-            }
+        if frame.len() < FRAME_HEAD + length {
+            return;
         }
         let end = PREFACE.len() + FRAME_HEAD + length;
         let insert = std::mem::take(&mut self.insert);
         self.received.splice(end..end, insert);
-        self.opening = false;
+        self.opened();
     }
 }
 
@@ -172,12 +192,25 @@ impl AsyncRead for Wire {
             }
             return Poll::Ready(Ok(()));
         }
-        let count = ready!(self.0.stream.poll_read(cx, buf.initialize_unfilled()))?;
+        if state.fault.is_some() {
+            // The session says so, and ends.
+            return Poll::Pending;
+        }
+        let room = buf.initialize_unfilled();
+        let mut count = ready!(self.0.stream.poll_read(cx, room))?;
+        let came = room.get(..count).unwrap_or_default();
         if let Some(dump) = self.0.dump.0 {
-            dump.came(&self.0.connection, "readbytes", buf.initialized().get(..count).unwrap_or_default());
+            dump.came(&self.0.connection, "readbytes", came);
+        }
+        state.moved += count as u64;
+        if let Err((good, fault)) = state.scan.look(came) {
+            state.fault = Some(fault);
+            count = good;
+            if count == 0 {
+                return Poll::Pending;
+            }
         }
         buf.advance(count);
-        state.moved += count as u64;
         Poll::Ready(Ok(()))
     }
 }

@@ -217,10 +217,10 @@ fn fixup(r: &mut Request) -> Answer {
         let mut fields = Table::new();
         for resource in &dir.resources {
             let critical = if resource.critical { "; critical" } else { "" };
-            fields.add("Link", format!("<{}>; rel=preload{critical}", resource.path.as_bstr()));
+            fields.merge("Link", format!("<{}>; rel=preload{critical}", resource.path.as_bstr()));
         }
         for (name, value) in &dir.hints {
-            fields.add(name, value);
+            fields.merge(name, value);
         }
         stream.reply.interim(r, 103, &fields);
     }
