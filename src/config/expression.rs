@@ -4,7 +4,7 @@
 //! Manual: expr.html.
 
 use super::subnet::{self, Parsed, Subnet};
-use super::{Providers, TlsNames};
+use super::{HealthNames, Providers, TlsNames};
 use crate::sys::regex::{Flags, Regex};
 use bstr::{BStr, BString, ByteSlice};
 use httpd_conf::expr::{self, Condition, ConditionKind, List, Part, Use, Word};
@@ -152,6 +152,7 @@ names! {
 names! {
     /// `name(word)`, `%{name:string}`.
     Function {
+        "hc" => Health,
         "req" | "http" => Req,
         "req_novary" => ReqNoVary,
         "resp" => Resp,
@@ -241,8 +242,8 @@ impl Rights {
 impl Expression {
     /// Compiles a condition; the error's text is Apache's.
     pub fn condition(text: &BStr, rights: Rights, providers: &Providers) -> Result<Expression, String> {
-        let tls = providers.find::<dyn TlsNames>(b"tls").is_some();
-        let condition = expr::parse_condition(text, |used| check(used, rights, tls)).map_err(refused)?;
+        let more = More::of(providers);
+        let condition = expr::parse_condition(text, |used| check(used, rights, more)).map_err(refused)?;
         Ok(Expression {
             text: text.into(),
             root: Root::Condition(Test::resolve(condition)?),
@@ -252,8 +253,8 @@ impl Expression {
     }
     /// Compiles a string with `%{...}` in it; the error's text is Apache's.
     pub fn string(text: &BStr, rights: Rights, providers: &Providers) -> Result<Expression, String> {
-        let tls = providers.find::<dyn TlsNames>(b"tls").is_some();
-        let word = expr::parse_string(text, |used| check(used, rights, tls)).map_err(refused)?;
+        let more = More::of(providers);
+        let word = expr::parse_string(text, |used| check(used, rights, more)).map_err(refused)?;
         Ok(Expression {
             text: text.into(),
             root: Root::Text(Text::resolve(word)?),
@@ -296,20 +297,37 @@ fn is_tls(name: &[u8]) -> bool {
 
 const NO_NETWORK: &str = "parsing of subnet/netmask failed";
 
+/// What modules that are loaded add.
+#[derive(Clone, Copy)]
+struct More {
+    tls: bool,
+    health: bool,
+}
+
+impl More {
+    fn of(providers: &Providers) -> More {
+        More {
+            tls: providers.find::<dyn TlsNames>(b"tls").is_some(),
+            health: providers.find::<dyn HealthNames>(b"hcheck").is_some(),
+        }
+    }
+}
+
 /// What the parser asks of every name it meets.
-fn check(used: Use<'_>, rights: Rights, tls: bool) -> Result<(), BString> {
+fn check(used: Use<'_>, rights: Rights, more: More) -> Result<(), BString> {
     let network = |operator: &str, argument: &Word| match argument.as_constant() {
         None => Err(BString::from(format!("-{operator} requires subnet/netmask as constant argument"))),
         Some(text) => as_subnet(text).map(|_| ()).map_err(Into::into),
     };
     let known = match used {
-        Use::Variable(name) => Variable::named(name).is_some() || tls && is_tls(name),
+        Use::Variable(name) => Variable::named(name).is_some() || more.tls && is_tls(name),
         Use::Function { name, .. } => match Function::named(name) {
             Some(Function::File | Function::FileSize) if rights.restricted => {
                 return Err(format!("{name} not available in restricted context").into());
             }
             Some(Function::IncludeVariable) => rights.includes,
-            function => function.is_some() || tls && name.eq_ignore_ascii_case(b"SSL"),
+            Some(Function::Health) => more.health,
+            function => function.is_some() || more.tls && name.eq_ignore_ascii_case(b"SSL"),
         },
         Use::ListFunction { .. } => false,
         Use::Unary { name, argument } if name == "R" => return network("R", argument),

@@ -15,6 +15,9 @@ pub trait TreeKeeper: Sync {
 /// Offered as `tls` by a module that knows variables of secured connections (`SSL_…`): expressions may name them.
 pub trait TlsNames: Sync {}
 
+/// Offered as `hcheck` by a module that gives expressions the bodies of health checks: `hc('body')`.
+pub trait HealthNames: Sync {}
+
 /// All providers of the loaded modules, by trait and name, names in registration order irrelevant.
 #[derive(Default)]
 pub struct Providers {

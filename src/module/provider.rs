@@ -240,3 +240,11 @@ pub struct Finding {
 pub trait Inspect: Sync {
     fn inspect(&self, configuration: &Configuration) -> Vec<Finding>;
 }
+
+/// Offered under any name: work that is done at the intervals of WatchdogInterval, in one child at a time.
+pub trait Periodic: Sync {
+    /// Whether the configuration asks for any.
+    fn wanted(&self, configuration: &Configuration) -> bool;
+    /// Does what is due, or begins it (`engine::spawn`).
+    fn tick(&self, configuration: &'static Configuration);
+}

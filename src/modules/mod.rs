@@ -106,6 +106,7 @@ pub static REGISTRY: &[&Module] = &[
     &proxy::mod_proxy_balancer::MODULE,
     &proxy::mod_proxy_connect::MODULE,
     &proxy::mod_proxy_fcgi::MODULE,
+    &proxy::mod_proxy_hcheck::MODULE,
     &proxy::mod_proxy_http::MODULE,
     &proxy::mod_proxy_scgi::MODULE,
     &proxy::mod_proxy_uwsgi::MODULE,

@@ -18,6 +18,8 @@ use std::os::unix::fs::PermissionsExt;
 
 /// Look-ups for one expression, those of the expressions that they meet included.
 const MOST_LOOKUPS: u32 = 500;
+/// The note in which a health check leaves the body of its response.
+pub const HEALTH_BODY: &str = "health-check-body";
 /// What `file()` reads at most.
 const LONGEST_FILE: u64 = 10 * 1024 * 1024;
 
@@ -316,6 +318,8 @@ impl<'e> Evaluation<'e> {
             Function::IncludeVariable if argument == "0" => copy(self.backrefs.group(0).map(BStr::new)),
             Function::ReqEnv | Function::IncludeVariable => copy(r.env.get(&argument)),
             Function::Note => copy(r.notes.get(&argument)),
+            Function::Health if argument.eq_ignore_ascii_case(b"body") => copy(r.notes.get(HEALTH_BODY)),
+            Function::Health => {}
             Function::OsEnv => os_env(out, &argument),
             Function::Env => match r.notes.get(&argument).or_else(|| r.env.get(&argument)) {
                 Some(value) => out.extend_from_slice(value),

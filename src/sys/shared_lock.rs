@@ -37,6 +37,18 @@ pub fn lock(word: &AtomicU64) -> Held<'_> {
     }
 }
 
+/// Takes the lock if nobody alive has it.
+pub fn try_lock(word: &AtomicU64) -> Option<Held<'_>> {
+    let me = u64::from(gettid().as_raw().unsigned_abs());
+    match word.compare_exchange(0, me, Acquire, Relaxed) {
+        Ok(_) => Some(Held { word, orphaned: false }),
+        Err(owner) if is_gone(owner) => {
+            word.compare_exchange(owner, me, Acquire, Relaxed).ok().map(|_| Held { word, orphaned: true })
+        }
+        Err(_) => None,
+    }
+}
+
 fn is_gone(owner: u64) -> bool {
     match i32::try_from(owner) {
         Ok(owner) if owner > 0 => signal::kill(Pid::from_raw(owner), None) == Err(Errno::ESRCH),
@@ -75,5 +87,7 @@ mod tests {
         WORD.store(u64::MAX, Relaxed);
         assert!(lock(&WORD).orphaned);
         assert!(!lock(&WORD).orphaned);
+        let held = try_lock(&WORD);
+        assert!(held.is_some() && try_lock(&WORD).is_none());
     }
 }

@@ -69,6 +69,7 @@ mod mod_proxy_ajp;
 mod mod_proxy_balancer;
 mod mod_proxy_connect;
 mod mod_proxy_fcgi;
+mod mod_proxy_hcheck;
 mod mod_proxy_html;
 mod mod_proxy_http;
 mod mod_proxy_scgi;

@@ -5,7 +5,7 @@
 //! mod_proxy_balancer makes before it forks them ([`Balancer::share`]).
 
 use super::state::{State, Text, Words, clock, word};
-use super::worker::{Worker, bits};
+use super::worker::{Health, Worker, bits};
 use crate::config::{Cx, atoi, on_off};
 use crate::engine::BoxFuture;
 use crate::log::Level;
@@ -124,20 +124,14 @@ pub struct HealthRow {
 
 /// Offered as `hcheck` by the module that asks members whether they are well.
 pub trait HealthChecks: Sync {
-    /// Sets a parameter of a worker (`hcmethod`); None: it is not one of these.
-    fn set(
-        &self,
-        cx: &mut Cx<'_>,
-        parameters: &mut super::worker::Parameters,
-        key: &BStr,
-        value: &BStr,
-    ) -> Option<Result<(), String>>;
+    /// Sets a parameter of a worker whose name begins with `hc`.
+    fn set(&self, cx: &mut Cx<'_>, health: &mut Health, key: &BStr, value: &BStr) -> Result<(), String>;
     /// Changes one while the server runs; what cannot be is passed over.
     fn change(&self, r: &Request, worker: &Worker, key: &str, value: &BStr);
     fn row(&self, worker: &Worker) -> HealthRow;
     fn methods(&self) -> &'static [&'static str];
-    /// Calls `each` with the names of the expressions that a worker may have.
-    fn expressions(&self, r: &Request, each: &mut dyn FnMut(&BStr));
+    /// Calls `each` with the names and texts of the expressions that a worker may have.
+    fn expressions(&self, r: &Request, each: &mut dyn FnMut(&BStr, &BStr));
 }
 
 /// A member that was elected for a request.

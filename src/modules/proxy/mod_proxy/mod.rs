@@ -44,7 +44,7 @@ pub use translate::{proxy_error, proxy_error_errno, reversed, reversed_cookie};
 pub use tunnel::{say, tunnel};
 pub use url::{authority, canonical, place, script_path};
 pub use wire::{Line, Wire};
-pub use worker::{Parameters, Worker, bits, default_port, split_authority, split_url};
+pub use worker::{Health, Parameters, Worker, bits, default_port, split_authority, split_url};
 
 use crate::config::*;
 use crate::module::{FIRST, Hooks, Linked, Module, Phase, StatusPart};

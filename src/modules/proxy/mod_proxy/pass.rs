@@ -1,6 +1,6 @@
 //! ProxyPass, ProxySet, BalancerMember and the sections: where workers come from.
 
-use super::balancer::{Balancer, balancer_name};
+use super::balancer::{Balancer, HealthChecks, balancer_name};
 use super::parameters;
 use super::settings::{Pass, ProxyDir, ProxyServer, Reversal};
 use super::worker::{self, Worker};
@@ -143,7 +143,7 @@ fn define(cx: &mut Cx<'_>, url: &[u8], path: &[u8], pattern: bool, set: &[(BStri
     }
     let mut made = made;
     for (key, value) in set {
-        parameters::set(&mut made.parameters, key.as_bstr(), value.as_bstr())?;
+        set_parameter(cx, &mut made, key.as_bstr(), value.as_bstr())?;
     }
     cx.server::<ProxyServer>().workers.push(Arc::new(made));
     Ok(())
@@ -251,11 +251,12 @@ fn set_all(cx: &mut Cx<'_>, url: &[u8], mut rest: &[u8], who: &str, makes: bool)
         let (word, left) = next_word(rest);
         rest = left;
         let Some((key, value)) = pair(&word) else { return Err(no_pair(who)) };
-        let Some(worker) = cx.server::<ProxyServer>().workers.get_mut(at) else { break };
+        let Some(worker) = cx.server::<ProxyServer>().workers.get(at) else { break };
         let mut changed = Worker::clone(worker);
-        parameters::set(&mut changed.parameters, key, value)
-            .map_err(|text| format!("{who} {text} {key}={value}; {name}"))?;
-        *worker = Arc::new(changed);
+        set_parameter(cx, &mut changed, key, value).map_err(|text| format!("{who} {text} {key}={value}; {name}"))?;
+        if let Some(place) = cx.server::<ProxyServer>().workers.get_mut(at) {
+            *place = Arc::new(changed);
+        }
     }
     Ok(())
 }
@@ -301,6 +302,15 @@ pub fn section(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
         return Err(format!("{shown} arguments are not supported for non url.").into());
     }
     set_all(cx, &path, rest, shown.trim_end_matches('>'), true)
+}
+
+/// Sets a parameter of a worker, those of mod_proxy_hcheck too where it is loaded.
+fn set_parameter(cx: &mut Cx<'_>, worker: &mut Worker, key: &BStr, value: &BStr) -> Result<(), String> {
+    let checks = cx.provider::<dyn HealthChecks>(b"hcheck");
+    match checks.filter(|_| key.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"hc"))) {
+        Some(checks) => checks.set(cx, &mut worker.parameters.health, key, value),
+        None => parameters::set(&mut worker.parameters, key, value),
+    }
 }
 
 fn no_pair(who: &str) -> Complaint {
@@ -372,7 +382,7 @@ pub fn balancer_member(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     let shown = made.shown_name();
     cx.warn(Level::Debug, format!("AH01147: Defining worker '{shown}' for balancer '{name}'"));
     for (key, value) in &set {
-        parameters::set(&mut made.parameters, key.as_bstr(), value.as_bstr()).map_err(|text| member(text.into()))?;
+        set_parameter(cx, &mut made, key.as_bstr(), value.as_bstr()).map_err(|text| member(text.into()))?;
     }
     cx.warn(Level::Debug, format!("AH01148: Defined worker '{shown}' for balancer '{name}'"));
     edit(cx, at, |balancer, _| {

@@ -130,6 +130,14 @@ impl State {
         words.set(word::SET, parameters.lbset.unwrap_or(0));
         words.set_text(word::ROUTE, parameters.route.as_ref().map_or(b"", |route| route));
         words.set_text(word::REDIRECT, parameters.redirect.as_ref().map_or(b"", |redirect| redirect));
+        let health = &parameters.health;
+        words.set(word::METHOD, health.method.unwrap_or(0));
+        words.set(word::INTERVAL, health.interval.unwrap_or(30_000_000));
+        words.set(word::PASSES, health.passes.unwrap_or(1));
+        words.set(word::FAILS, health.fails.unwrap_or(1));
+        words.set(word::CHECKED, clock());
+        words.set_text(word::URI, health.uri.as_ref().map_or(b"", |uri| uri));
+        words.set_text(word::EXPRESSION, health.expression.as_ref().map_or(b"", |name| name));
         State(words)
     }
     pub fn status(&self) -> u32 {

@@ -37,8 +37,23 @@ pub struct Parameters {
     /// How long a resolved name holds; None: as long as the child.
     pub address_ttl: Option<Duration>,
     pub flusher: Option<BString>,
+    /// `hcmethod=` and the like, of mod_proxy_hcheck.
+    pub health: Health,
     /// Bits of `status=`: see [`bits`].
     pub status: u32,
+}
+
+/// How a worker's health is checked; None where not set.
+#[derive(Clone, Default, Debug)]
+pub struct Health {
+    /// Which of [`HealthChecks::methods`](super::HealthChecks::methods).
+    pub method: Option<i64>,
+    /// Microseconds.
+    pub interval: Option<i64>,
+    pub passes: Option<i64>,
+    pub fails: Option<i64>,
+    pub uri: Option<BString>,
+    pub expression: Option<BString>,
 }
 
 /// `flushpackets`.

@@ -51,6 +51,20 @@ pub fn write(r: &Request, chosen: Option<(&Balancer, Option<&Worker>)>) -> Vec<u
         balancer_table(&mut out, r, balancer, checks);
     }
     out.extend_from_slice(b"<hr />\n");
+    if let Some(checks) = checks {
+        let mut rows = Vec::new();
+        checks.expressions(r, &mut |name, text| {
+            let _ = writeln!(rows, "<tr><td>{}</td><td>{}</td></tr>", escape::html(name), escape::html(text));
+        });
+        if !rows.is_empty() {
+            out.extend_from_slice(
+                b"\n\n<table><tr><th colspan='2'>Health check cond. expressions:</th></tr>\n\
+                  <tr><th>Expr name</th><th>Expression</th></tr>\n",
+            );
+            out.extend_from_slice(&rows);
+            out.extend_from_slice(b"</table><hr/>\n");
+        }
+    }
     match chosen {
         Some((balancer, Some(worker))) => worker_form(&mut out, r, balancer, worker, checks),
         Some((balancer, None)) => balancer_form(&mut out, r, balancer),
@@ -254,7 +268,7 @@ fn worker_form(
         }
         fields.push_str("</select>\n</td></tr>\n<tr><td>Expr</td><td><select name='w_he'>\n");
         out.extend_from_slice(fields.as_bytes());
-        checks.expressions(r, &mut |name| {
+        checks.expressions(r, &mut |name, _| {
             let chosen = if row.expression == name { "selected" } else { "" };
             let name = escape::html(name);
             let _ = writeln!(out, "<option value='{name}' {chosen} >{name}</option>");
