@@ -79,9 +79,14 @@ impl Options {
         let mut options = Options { program, ..Options::default() };
         let words: Vec<Vec<u8>> = words.into_iter().map(OsString::into_vec).collect();
         let mut words = words.into_iter().peekable();
+        // httpd reads its words twice, first those for the MPM (`-k`), which leaves the first `--…` out.
+        let mut passed_over = false;
         while let Some(word) = words.next() {
             if word.starts_with(b"--") {
-                break;
+                if std::mem::replace(&mut passed_over, true) {
+                    return (options, words.next().map_or(Ok(()), |_| Err(Misused(None))));
+                }
+                continue;
             }
             let Some(letters) = word.strip_prefix(b"-").filter(|letters| !letters.is_empty()) else {
                 return (options, Err(Misused(None)));
@@ -91,7 +96,7 @@ impl Options {
                 if letter == b'h' || letter == b'?' {
                     return (options, Err(Misused(None)));
                 }
-                if WITH_VALUE.contains(&letter) {
+                if WITH_VALUE.contains(&letter) && !(letter == b'k' && passed_over) {
                     let rest = letters.get(at + 1..).filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec);
                     let Some(value) = rest.or_else(|| words.next()) else {
                         let what = if letter == b'k' { "illegal option" } else { "option requires an argument" };
@@ -106,6 +111,9 @@ impl Options {
                         return (options, Err(misused));
                     }
                     break;
+                }
+                if !WITHOUT_VALUE.contains(&letter) && at + 1 < letters.len() {
+                    return (options, Err(Misused(None)));
                 }
                 if !WITHOUT_VALUE.contains(&letter) {
                     let text = format!("{short}: illegal option -- {}", char::from(letter));
