@@ -225,11 +225,11 @@ mod tests {
 
     #[test]
     fn values_stand_beside_or_behind_their_flag() {
-        let (options, result) = parse(&["-DFOREGROUND", "-D", "X", "-D=Y", "-tSf", "a.conf", "--anything", "-z"]);
+        let (options, result) = parse(&["-DFOREGROUND", "-D", "X", "-D=Y", "-tSf", "a.conf", "--anything", "-T"]);
         assert_eq!(result, Ok(()));
         assert_eq!(options.defines, ["FOREGROUND", "X", "=Y", "DUMP_VHOSTS", "DUMP_RUN_CFG"]);
         assert_eq!(options.config_file, Some("a.conf".into()));
-        assert!(options.configtest);
+        assert!(options.configtest && options.skip_root_check);
     }
 
     #[test]

@@ -240,7 +240,11 @@ fn verify(order: &Order, path: &Path) -> Result<(), Failure> {
     };
     let hash = line.get(order.user.len() + 1..).unwrap_or_default();
     let hash = hash.split(|byte| *byte == b':').next().unwrap_or_default();
-    if !server::password_matches(&password(order)?, hash) {
+    let password = password(order).map_err(|(code, text)| {
+        say(text.unwrap_or_default() + "\n");
+        (code, None)
+    })?;
+    if !server::password_matches(&password, hash) {
         say("password verification failed\n");
         return Err((MISMATCH, None));
     }

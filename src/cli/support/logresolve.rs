@@ -39,20 +39,15 @@ pub fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let twice = words.flags.iter().any(|(flag, _)| *flag == b'c');
-    let mut statistics = None;
-    if let Some((_, path)) = words.flags.iter().rfind(|(flag, _)| *flag == b's') {
-        let Ok(file) = std::fs::File::create(OsStr::from_bytes(path)) else {
-            let path = BStr::new(path);
-            let _ = write!(io::stderr(), "{}: Could not open {path} for writing.", words.program);
-            return ExitCode::FAILURE;
-        };
-        statistics = Some(file);
-    }
     let mut known = HashMap::new();
     match resolve_lines(&mut io::stdin().lock(), &mut BufWriter::new(io::stdout().lock()), twice, &mut known) {
         Ok(tally) => {
-            if let Some(file) = &mut statistics {
-                let _ = file.write_all(tally.text(twice, known.len()).as_bytes());
+            let Some((_, path)) = words.flags.iter().rfind(|(flag, _)| *flag == b's') else { return ExitCode::SUCCESS };
+            let text = tally.text(twice, known.len());
+            if std::fs::write(OsStr::from_bytes(path), text).is_err() {
+                let path = BStr::new(path);
+                let _ = write!(io::stderr(), "{}: Could not open {path} for writing.", words.program);
+                return ExitCode::FAILURE;
             }
             ExitCode::SUCCESS
         }

@@ -76,12 +76,17 @@ pub(super) enum From {
 /// A password from there; `given` is the command line's. What is wrong comes with the exit code.
 pub(super) fn obtain(from: From, given: &[u8]) -> Result<Vec<u8>, (u8, String)> {
     let unread = |error: io::Error| (FILE, format!("Unable to read password: {error}"));
+    // What is read has the text without a space, and of the input's buffer two octets are not the password's.
+    let within = |password: Vec<u8>, most: usize| match password.len() > most {
+        true => Err((OVERFLOW, format!("password too long (>{LONGEST})"))),
+        false => Ok(password),
+    };
     let password = match from {
         From::CommandLine => given.to_vec(),
-        From::StandardInput => whole_input().map_err(unread)?,
-        From::Once => ask("Enter password: ").map_err(unread)?,
+        From::StandardInput => within(whole_input().map_err(unread)?, LONGEST - 2)?,
+        From::Once => within(ask("Enter password: ").map_err(unread)?, LONGEST)?,
         From::Twice => {
-            let first = ask("New password: ").map_err(unread)?;
+            let first = within(ask("New password: ").map_err(unread)?, LONGEST)?;
             if first != ask("Re-type new password: ").map_err(unread)? {
                 return Err((MISMATCH, "password verification error".to_owned()));
             }
