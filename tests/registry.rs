@@ -110,16 +110,6 @@ const LACKING: &[&str] = &[
     "SSLOCSPResponseMaxAge",
     "SSLOCSPResponseTimeSkew",
     "SSLOCSPUseRequestNonce",
-    "SSLStaplingCache",
-    "SSLStaplingErrorCacheTimeout",
-    "SSLStaplingFakeTryLater",
-    "SSLStaplingForceURL",
-    "SSLStaplingResponderTimeout",
-    "SSLStaplingResponseMaxAge",
-    "SSLStaplingResponseTimeSkew",
-    "SSLStaplingReturnResponderErrors",
-    "SSLStaplingStandardCacheTimeout",
-    "SSLUseStapling",
 ];
 
 #[test]

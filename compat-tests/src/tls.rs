@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -80,6 +80,11 @@ impl TlsClient {
     }
 
     fn config(&self) -> ClientConfig {
+        self.config_and(Stapled::default())
+    }
+
+    /// A responder's answer that comes along with a certificate is put into `stapled`.
+    fn config_and(&self, stapled: Stapled) -> ClientConfig {
         let mut provider = aws_lc_rs::default_provider();
         if !self.suites.is_empty() {
             provider
@@ -96,7 +101,7 @@ impl TlsClient {
             .with_protocol_versions(versions)
             .expect("a version")
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(provider.clone())));
+            .with_custom_certificate_verifier(Arc::new(Anybody(provider.clone(), stapled)));
         let mut config = match &self.certificate {
             None => builder.with_no_client_auth(),
             Some(name) => builder.with_client_cert_resolver(Arc::new(own(name, &provider))),
@@ -130,7 +135,9 @@ impl TlsClient {
     /// Does the handshake. What both sides agreed on, and the stream; or that there is none.
     pub fn connect(&self, mut socket: TcpStream) -> Result<(String, StreamOwned<ClientConnection, TcpStream>), String> {
         let name = ServerName::try_from(self.name.clone().unwrap_or_else(|| "nobody.test".into())).expect("a name");
-        let mut session = ClientConnection::new(Arc::new(self.config()), name).expect("a session");
+        let stapled = Stapled::default();
+        let config = Arc::new(self.config_and(stapled.clone()));
+        let mut session = ClientConnection::new(config, name).expect("a session");
         while session.is_handshaking() {
             if session.complete_io(&mut socket).is_err() {
                 return Err("[no handshake]\n".into());
@@ -143,8 +150,15 @@ impl TlsClient {
                     .next()
                     .is_some_and(|first| first.ok().map(|first| first.as_ref().to_vec()) == leaf)
         });
+        let answer = stapled.lock().expect("nobody panicked").clone();
+        let same = files().iter().find(|(path, text)| path.ends_with(".resp") && **text == answer);
+        let answer = match (answer.len(), same) {
+            (0, _) => String::new(),
+            (_, Some((path, _))) => format!(" stapled {path}"),
+            _ => format!(" stapled {answer:?}"),
+        };
         let facts = format!(
-            "[{:?} {:?} alpn {} certificate {} of {}]\n",
+            "[{:?} {:?} alpn {} certificate {} of {}{answer}]\n",
             session.protocol_version().expect("a version"),
             session.negotiated_cipher_suite().expect("a suite").suite(),
             session.alpn_protocol().map_or("-".into(), |name| String::from_utf8_lossy(name).into_owned()),
@@ -155,8 +169,11 @@ impl TlsClient {
     }
 }
 
+/// A responder's answer.
+type Stapled = Arc<Mutex<Vec<u8>>>;
+
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct Anybody(Arc<CryptoProvider>, Stapled);
 
 impl ServerCertVerifier for Anybody {
     fn verify_server_cert(
@@ -164,9 +181,10 @@ impl ServerCertVerifier for Anybody {
         _: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
-        _: &[u8],
+        answer: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        *self.1.lock().expect("nobody panicked") = answer.to_vec();
         Ok(ServerCertVerified::assertion())
     }
     fn verify_tls12_signature(
@@ -255,7 +273,10 @@ impl TlsServer {
                     store.add(der.expect("a certificate")).expect("an authority");
                 }
                 let names = store.subjects();
-                builder.with_client_cert_verifier(Arc::new(AnyClient(Anybody(provider.clone()), names)))
+                builder.with_client_cert_verifier(Arc::new(AnyClient(
+                    Anybody(provider.clone(), Stapled::default()),
+                    names,
+                )))
             }
         };
         let own = own(&self.certificate, &provider);
@@ -384,6 +405,15 @@ printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ndefault_md=sha256\ndefault_
 echo 01 > crlnumber
 openssl ca -config ca.cnf -cert ca.crt -keyfile ca.key -revoke gone.crt
 openssl ca -config ca.cnf -cert ca.crt -keyfile ca.key -gencrl -out ca.crl
+serial=$(openssl x509 -in issued.crt -noout -serial | cut -d= -f2)
+openssl ocsp -issuer ca.crt -cert issued.crt -no_nonce -reqout issued.req
+answer() { # name, line of the index
+  printf "$2" $serial > $1.txt
+  openssl ocsp -index $1.txt -rsigner ca.crt -rkey ca.key -CA ca.crt -reqin issued.req -respout $1.resp -ndays 3000
+}
+answer good 'V\t350101000000Z\t\t%s\tunknown\t/CN=www.example.test\n'
+answer revoked 'R\t350101000000Z\t250101000000Z\t%s\tunknown\t/CN=www.example.test\n'
+answer unknown ''
 openssl rsa -in www.key -aes128 -passout pass:secret -traditional -out old-locked.key
 openssl pkcs8 -topk8 -in www.key -passout pass:secret -out locked.key
 cat client.crt locked.key > locked.pem

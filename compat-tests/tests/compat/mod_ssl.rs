@@ -1,6 +1,7 @@
 //! mod_ssl: versions, ciphers, certificates, hosts by name, variables, who may.
 
 mod backends;
+mod stapling;
 
 use compat_tests::tls::client;
 use compat_tests::{Group, Mpm, group};

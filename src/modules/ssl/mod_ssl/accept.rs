@@ -148,6 +148,15 @@ async fn accept(
         Ok(session) => Session::Server(Box::new(session)),
         Err(error) => return failed(server, &error),
     };
+    if hello.wants_status && server.settings.of::<SslServer>().stapling.on == Some(true) {
+        match host.keys.stapler(&hello.schemes) {
+            Some(stapler) => stapler.prepare(connection, server).await,
+            None => {
+                let text = "AH01926: stapling_get_certinfo: stapling not supported for certificate";
+                server.log(Level::Info, "ssl", format_args!("{text}"));
+            }
+        }
+    }
     clients::refusal();
     let secured = stream.secured(session, &received);
     drop(received);

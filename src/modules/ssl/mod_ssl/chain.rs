@@ -88,7 +88,7 @@ impl Signed {
 }
 
 /// Algorithm and key of a SubjectPublicKeyInfo.
-fn key_of(spki: &[u8]) -> Option<(&[u8], &[u8])> {
+pub fn key_of(spki: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut parts = der::single(spki, der::SEQUENCE)?.items();
     let kind = parts.pass(der::SEQUENCE)?.value;
     Some((kind, parts.pass(der::BIT_STRING)?.value.get(1..)?))

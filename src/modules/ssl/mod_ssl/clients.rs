@@ -219,6 +219,11 @@ pub(super) fn certificates(file: &Option<BString>, path: &Option<BString>, which
     out
 }
 
+/// Whom a server trusts with certificates of clients.
+pub(super) fn authorities(settings: &ClientSettings) -> Vec<Certificate> {
+    certificates(&settings.ca_file, &settings.ca_path, Files::Certificates)
+}
+
 fn lists(settings: &ClientSettings) -> Vec<RevocationList> {
     let mut out = Vec::new();
     for text in texts(&settings.crl_file, &settings.crl_path, Files::Lists) {
@@ -311,7 +316,7 @@ impl Verifier {
         let (revocations, no_list_is_fine) = settings.crl_check.unwrap_or_default();
         let later = settings.mode() == Mode::None && settings.asked_in_sections;
         let asked = settings.mode() != Mode::None || later;
-        let authorities = certificates(&settings.ca_file, &settings.ca_path, Files::Certificates);
+        let authorities = authorities(settings);
         let named = match settings.names_file.is_some() || settings.names_path.is_some() {
             true => certificates(&settings.names_file, &settings.names_path, Files::All),
             false => certificates(&settings.ca_file, &settings.ca_path, Files::All),

@@ -24,6 +24,8 @@ pub struct Hello {
     pub name: Option<BString>,
     pub protocols: Vec<Vec<u8>>,
     pub schemes: Vec<SignatureScheme>,
+    /// The client wants to know whether the certificate is still good (RFC 6066 section 8).
+    pub wants_status: bool,
     /// The client knows secure renegotiation (RFC 5746), which is never done.
     pub renegotiates: bool,
 }
@@ -97,6 +99,7 @@ fn hello(body: &[u8]) -> Option<Hello> {
                     hello.name = Some(name.into());
                 }
             }
+            5 => hello.wants_status = value.first() == Some(&1),
             13 => {
                 let (list, _) = vector(value, 2)?;
                 hello.schemes =
@@ -143,7 +146,7 @@ mod tests {
             name: Some("a.b".into()),
             protocols: vec![b"h2".to_vec()],
             schemes: vec![SignatureScheme::ECDSA_NISTP256_SHA256],
-            renegotiates: false,
+            ..Hello::default()
         };
         for most in [200, 7] {
             let bytes = records(&sample(), most);

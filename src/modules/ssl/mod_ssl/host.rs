@@ -5,6 +5,7 @@ use super::clients::{Peers, Verifier};
 use super::phrase::Phrases;
 use super::sessions::{self, Store};
 use super::settings::{Groups, Protocols, SslServer};
+use super::stapling::Stapler;
 use super::tickets::Tickets;
 use super::x509::{self, Certificate};
 use crate::config::{Configuration, CoreServer, Providers, Server};
@@ -67,22 +68,35 @@ impl Host {
 
 /// The certificates of a server, each with its key.
 #[derive(Debug)]
-pub struct Keys(Vec<(Certificate, Arc<CertifiedKey>)>);
+pub struct Keys(Vec<Own>);
+
+#[derive(Debug)]
+struct Own {
+    certificate: Certificate,
+    key: Arc<CertifiedKey>,
+    stapler: Option<Arc<Stapler>>,
+}
 
 impl Keys {
     /// The one that the client's signature schemes choose: its first scheme that a key of ours has.
     fn pick(&self, schemes: &[SignatureScheme]) -> Option<usize> {
-        schemes.iter().find_map(|scheme| self.0.iter().position(|(_, key)| key.key.choose_scheme(&[*scheme]).is_some()))
+        schemes.iter().find_map(|scheme| self.0.iter().position(|own| own.key.key.choose_scheme(&[*scheme]).is_some()))
     }
     /// The certificate that a client with these schemes was shown.
     pub fn shown(&self, schemes: &[SignatureScheme]) -> Option<&Certificate> {
-        self.0.get(self.pick(schemes).unwrap_or(0)).map(|(certificate, _)| certificate)
+        self.0.get(self.pick(schemes).unwrap_or(0)).map(|own| &own.certificate)
+    }
+    /// What fetches a responder's answer about the certificate that a client with these schemes will be shown.
+    pub fn stapler(&self, schemes: &[SignatureScheme]) -> Option<&Arc<Stapler>> {
+        self.0.get(self.pick(schemes)?)?.stapler.as_ref()
     }
 }
 
 impl ResolvesServerCert for Keys {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.0.get(self.pick(hello.signature_schemes())?).map(|(_, key)| key.clone())
+        let own = self.0.get(self.pick(hello.signature_schemes())?)?;
+        let stapled = own.stapler.as_ref().and_then(|stapler| stapler.shown());
+        Some(stapled.unwrap_or_else(|| own.key.clone()))
     }
 }
 
@@ -127,11 +141,26 @@ pub fn build(configuration: &Configuration, server: &Server, phrases: &mut Phras
     };
     let (versions, provider) = parameters(configuration, server, &wanted)?;
     let verifier = Verifier::of(configuration, server, &settings.clients, Peers::Clients, &provider)?;
+    let staples = settings.stapling.on == Some(true);
+    if staples && configuration.main().settings.of::<SslServer>().stapling.cache.is_none() {
+        server.log(Level::Emerg, "ssl", format_args!("AH01958: SSLStapling: no stapling cache available"));
+        return Err(die(configuration, server));
+    }
+    if staples {
+        server.log(Level::Debug, "ssl", format_args!("AH01960: OCSP stapling initialized"));
+    }
     let mut keys = Vec::new();
     for (index, file) in settings.certificates.iter().enumerate() {
         let key_file = settings.keys.get(index).unwrap_or(file);
         let names = (format!("{id}:{index}"), file, key_file);
-        keys.push(certificate(configuration, server, names, &provider, phrases)?);
+        let (certificate, key) = certificate(configuration, server, names, &provider, phrases)?;
+        let stapler = staples.then(|| {
+            let sent = key.cert.iter().skip(1).filter_map(|der| Certificate::parse(der));
+            let mut above: Vec<Certificate> = sent.collect();
+            above.extend(super::clients::authorities(&settings.clients));
+            Stapler::new(configuration, server, &format!("{id}:{index}"), &certificate, &above, &key)
+        });
+        keys.push(Own { certificate, key, stapler: stapler.flatten() });
     }
     if keys.is_empty() {
         let text = format_args!("AH02572: Failed to configure at least one certificate and key for {id}");
@@ -276,6 +305,19 @@ fn certificate(
             more.remove(0);
         }
         chain.extend(more);
+    }
+    // Where no issuers are named, those that are trusted go along.
+    if chain.len() == 1 && settings.chain.is_none() {
+        let trusted = super::clients::authorities(&settings.clients);
+        let mut last = &leaf;
+        let issuer = |of: &Certificate| trusted.iter().find(|other| other.subject_der == of.issuer_der);
+        while let Some(next) = issuer(last).filter(|next| !last.is_self_issued() && next.der != last.der) {
+            chain.push(next.der.clone().into());
+            last = next;
+            if chain.len() > trusted.len() {
+                break;
+            }
+        }
     }
     let kind = if x509::algorithm(&leaf.key_algorithm) == "id-ecPublicKey" { "ECC" } else { "RSA" };
     let key = phrases.key(configuration, server, &id, kind, key_file);

@@ -22,11 +22,13 @@ mod host;
 mod inspect;
 mod keys;
 mod more;
+mod ocsp;
 mod options;
 mod outgoing;
 mod phrase;
 mod sessions;
 mod settings;
+mod stapling;
 mod tickets;
 mod variables;
 mod x509;
@@ -45,7 +47,7 @@ pub static MODULE: Module = Module {
     name: "mod_ssl.c",
     ident: "ssl_module",
     linked: Linked::Loadable,
-    directives: &[DIRECTIVES, outgoing::DIRECTIVES],
+    directives: &[DIRECTIVES, outgoing::DIRECTIVES, stapling::DIRECTIVES],
     server: Config::of::<SslServer>(),
     dir: Config::of::<SslDir>(),
     hooks,
@@ -413,6 +415,9 @@ fn init(configuration: &mut Configuration) -> Result<(), String> {
                 return failed();
             }
         }
+    }
+    if stapling::ready(configuration).is_err() {
+        return failed();
     }
     let Ok(hosts) = build(configuration) else { return failed() };
     let Ok(backends) = outgoing::bind(configuration) else { return failed() };

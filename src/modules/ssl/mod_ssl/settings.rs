@@ -1,7 +1,7 @@
 //! Settings of servers and of directory-like sections, and the setters of their directives.
 
 use super::clients::{ClientSettings, Mode};
-use super::{options, outgoing};
+use super::{options, outgoing, stapling};
 use crate::config::*;
 use crate::log::Level;
 use bstr::{BStr, BString, ByteSlice};
@@ -72,6 +72,7 @@ pub struct SslServer {
     pub outgoing: outgoing::Said,
     pub outgoing_sections: Vec<(u64, outgoing::Said)>,
     pub backends: Option<outgoing::Backends>,
+    pub stapling: stapling::Said,
     /// What the files came to.
     pub bound: Option<Arc<super::host::Host>>,
 }
@@ -100,6 +101,7 @@ impl Settings for SslServer {
             outgoing: outgoing::Said::merge(&base.outgoing, &add.outgoing),
             outgoing_sections: add.outgoing_sections.clone(),
             backends: None,
+            stapling: stapling::Said::merge(&base.stapling, &add.stapling),
             bound: None,
         }
     }

@@ -48,11 +48,15 @@ pub struct Certificate {
     pub alt_names: Vec<AltName>,
     /// Extended key usages; none where it says nothing of them.
     pub usages: Vec<Vec<u8>>,
+    /// Where a responder answers for it (authorityInfoAccess).
+    pub responder: Option<String>,
     pub signed: Signed,
 }
 
 const SAN: &[u8] = &[0x55, 0x1d, 0x11];
 const USAGES: &[u8] = &[0x55, 0x1d, 0x25];
+const INFO_ACCESS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 1];
+const OCSP: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 0x30, 1];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 pub const MS_UPN: &[u8] = &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 0x14, 2, 3];
 pub const SRV_NAME: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 8, 7];
@@ -248,6 +252,7 @@ impl Certificate {
             let value = parts.pass(der::OCTET_STRING)?.value;
             match oid.value {
                 SAN => out.alt_names = alt_names(value).unwrap_or_default(),
+                INFO_ACCESS => out.responder = responder(value),
                 USAGES => {
                     let list = der::single(value, der::SEQUENCE)?;
                     out.usages = list.items().map(|usage| usage.value.to_vec()).collect();
@@ -369,6 +374,16 @@ fn alt_names(value: &[u8]) -> Option<Vec<AltName>> {
         }
     }
     Some(out)
+}
+
+/// The first responder's URL.
+fn responder(value: &[u8]) -> Option<String> {
+    der::single(value, der::SEQUENCE)?.items().find_map(|access| {
+        let mut parts = access.items();
+        let method = parts.pass(der::OID)?;
+        let url = parts.pass(0x86)?;
+        (method.value == OCSP).then(|| String::from_utf8_lossy(url.value).into_owned())
+    })
 }
 
 fn constraints(value: &[u8]) -> Option<(bool, Option<u32>)> {
