@@ -180,6 +180,15 @@ pub const BALANCERS: Mask = Mask {
 pub const BODY_LENGTH: Mask =
     Mask { name: "body-length", rules: &[(r"(?m)^Content-Length: \d+\r$", "Content-Length: {LENGTH}\r")] };
 
+/// The last digit of an Age, how many seconds passed since the response was stored, and the distance of an Expires, which grows less with it.
+pub const AGE: Mask = Mask {
+    name: "age",
+    rules: &[
+        (r"(?m)^Age: (\d*)\d\r$", "Age: $1{SECOND}\r"),
+        (r"(?m)^Expires: \{DATE\}\+(\d*)\d\d\r$", "Expires: {DATE}+$1{SECONDS}\r"),
+    ],
+};
+
 /// How long a compressed body is, of which only the head or a part is asked.
 const GZIP_SIZES: Mask = Mask {
     name: "gzip-sizes",

@@ -37,9 +37,10 @@ pub fn compile(tree: Tree, providers: Providers) -> Result<Configuration, Box<Re
     main.defaults = defaults;
     let kinds = commands.kinds();
     let mut servers = Vec::with_capacity(hosts.len() + 1);
+    let inherited = main.settings.inherited(&kinds);
     for mut host in hosts {
         inherit(&main, &mut host);
-        host.settings = main.settings.merged(&host.settings, &kinds);
+        host.settings = main.settings.with_host(&host.settings, &inherited, &kinds);
         host.defaults = main.defaults.merged(&host.defaults, &kinds);
         servers.push(host);
     }

@@ -153,6 +153,27 @@ impl SettingsVec {
         }
         SettingsVec { values }
     }
+    /// These settings as a host takes them over that says nothing of its own: not all that a server has is for its hosts.
+    pub fn inherited(&self, kinds: &Kinds) -> SettingsVec {
+        let inherit = |(index, base): (usize, &Option<Erased>)| {
+            let base = base.as_ref()?;
+            match kinds.0.get(index).copied().flatten() {
+                Some(kind) => Some((kind.merge)(base, &(kind.create)())),
+                None => Some(base.clone()),
+            }
+        };
+        SettingsVec { values: self.values.iter().enumerate().map(inherit).collect() }
+    }
+    /// The merge of these settings with what a host says, where it says anything; elsewhere what it inherits ([`SettingsVec::inherited`]).
+    pub fn with_host(&self, host: &SettingsVec, inherited: &SettingsVec, kinds: &Kinds) -> SettingsVec {
+        let mut merged = self.merged(host, kinds);
+        for (index, value) in merged.values.iter_mut().enumerate() {
+            if host.values.get(index).is_none_or(Option::is_none) {
+                *value = inherited.values.get(index).cloned().flatten();
+            }
+        }
+        merged
+    }
     /// Creates the defaults of every registered kind that is absent.
     pub fn fill(&mut self, kinds: &Kinds) {
         for (index, kind) in kinds.0.iter().enumerate() {
@@ -215,6 +236,9 @@ mod tests {
         add.edit::<Words>().0.push(2);
         assert_eq!(base.merged(&add, &kinds).of::<Words>().0, [1, 2]);
         assert_eq!(SettingsVec::default().of::<Words>().0, [0u8; 0]);
+        let inherited = base.inherited(&kinds);
+        assert_eq!(base.with_host(&add, &inherited, &kinds).of::<Words>().0, [1, 2]);
+        assert_eq!(base.with_host(&SettingsVec::default(), &inherited, &kinds).of::<Words>().0, [1]);
     }
 
     #[test]

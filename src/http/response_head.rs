@@ -4,7 +4,7 @@ use super::head::is_token;
 use crate::config::{CoreServer, Server, identity};
 use crate::log::{Level, raw};
 use crate::request::{Request, Status, Table, Version};
-use crate::server::{date, mpm};
+use crate::server::{conditional, date, mpm};
 use bstr::{BStr, BString, ByteSlice};
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
@@ -109,6 +109,9 @@ pub fn write(r: &mut Request, out: &mut Vec<u8>, close: bool, late: bool) -> Del
         }
     }
     fix_vary(&mut r.headers_out);
+    if !r.notes.is_empty() && r.notes.contains(conditional::NO_ETAG) {
+        r.headers_out.unset("ETag");
+    }
     let bodiless = matches!(r.status, Status::NO_CONTENT | Status::NOT_MODIFIED);
     if bodiless {
         r.headers_out.unset("Content-Length");

@@ -359,7 +359,7 @@ pub fn thread_id() -> i32 {
 }
 
 /// Texts that APR has for numbers of its own.
-const APR: [(i32, &str); 11] = [
+const APR: [(i32, &str); 12] = [
     (20002, "No such address / Could not find specified socket in poll list."),
     (20014, "Internal error (specific information not available)"),
     (20019, "DSO load failed"),
@@ -370,6 +370,7 @@ const APR: [(i32, &str); 11] = [
     (70007, "The timeout specified has expired"),
     (70008, "Partial results are valid but processing is incomplete"),
     (70014, "End of file found"),
+    (70015, "Could not find specified socket in poll list."),
     (70023, "This function has not been implemented on this platform"),
 ];
 

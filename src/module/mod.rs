@@ -1,5 +1,6 @@
 //! The module contract: one record per module, hooks in Apache's order, providers, filters.
 
+pub mod cache;
 mod defined;
 mod hooks;
 mod http2;
@@ -8,6 +9,7 @@ mod session;
 mod slotmem;
 mod socache;
 
+pub use cache::{CacheControl, CacheEntity, CacheInfo, CacheStorage};
 pub use defined::*;
 pub use hooks::*;
 pub use http2::*;

@@ -2,7 +2,7 @@
 
 use super::{date, escape};
 use crate::config::{ETag, RANGES_NONE};
-use crate::request::{FileKind, MethodNumber, Request, Status};
+use crate::request::{FileKind, MethodNumber, Request, Status, Table};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bstr::{BStr, ByteSlice};
@@ -43,14 +43,11 @@ pub fn set_accept_ranges(r: &mut Request) {
     r.headers_out.set("Accept-Ranges", if none { "none" } else { "bytes" });
 }
 
-/// The note that keeps a response without an entity tag, for what changes without its file.
+/// The note that keeps the entity tag of a response from clients, for what changes without its file.
 pub const NO_ETAG: &str = "no-etag";
 
 /// Sets ETag as FileETag asks.
 pub fn set_etag(r: &mut Request) {
-    if r.notes.contains(NO_ETAG) {
-        return;
-    }
     let mut text = Tag::new();
     if etag(r, &mut text) {
         r.headers_out.set("ETag", &text);
@@ -170,25 +167,53 @@ fn current_time(r: &Request) -> i64 {
     date::seconds(if r.mtime != 0 { r.mtime } else { date::now() })
 }
 
-fn if_match(r: &Request) -> Condition {
+/// What conditions look at: the tag and the time, in seconds, of a representation.
+#[derive(Clone, Copy)]
+struct Facts<'a> {
+    tag: Option<&'a BStr>,
+    time: i64,
+}
+
+impl<'a> Facts<'a> {
+    fn of(r: &'a Request) -> Facts<'a> {
+        Facts { tag: current_tag(r), time: current_time(r) }
+    }
+}
+
+/// Whether a condition of the request does not hold for a stored representation with these fields: then only its origin can say.
+pub fn differs(r: &Request, stored: &Table) -> bool {
+    let time = stored.get("Last-Modified").and_then(|text| date::parse(text));
+    let facts = Facts { tag: stored.get("ETag"), time: time.unwrap_or_else(|| date::seconds(date::now())) };
+    let all = [
+        if_match(r, facts),
+        if_unmodified_since(r, facts),
+        if_none_match(r, facts),
+        if_modified_since(r, facts),
+        range_condition(r, facts),
+    ];
+    let since = r.headers_in.get("If-Modified-Since");
+    all.contains(&Condition::NoMatch) || since.is_some_and(|text| date::parse(text).is_none())
+}
+
+fn if_match(r: &Request, facts: Facts<'_>) -> Condition {
     match r.headers_in.get("If-Match") {
         None => Condition::None,
         Some(list) if list.first() == Some(&b'*') => Condition::Strong,
-        Some(list) => match current_tag(r) {
+        Some(list) => match facts.tag {
             Some(tag) if finds_strong(list, tag) => Condition::Strong,
             _ => Condition::NoMatch,
         },
     }
 }
 
-fn if_none_match(r: &Request) -> Condition {
+fn if_none_match(r: &Request, facts: Facts<'_>) -> Condition {
     let Some(list) = r.headers_in.get("If-None-Match") else {
         return Condition::None;
     };
     if list.first() == Some(&b'*') {
         return Condition::Strong;
     }
-    match current_tag(r) {
+    match facts.tag {
         None => Condition::NoMatch,
         Some(tag) if finds_strong(list, tag) => Condition::Strong,
         // A range of another, only weakly equal representation would be no part of the stored one; and what changes
@@ -200,42 +225,46 @@ fn if_none_match(r: &Request) -> Condition {
     }
 }
 
-fn if_modified_since(r: &Request) -> Condition {
+fn if_modified_since(r: &Request, facts: Facts<'_>) -> Condition {
     let Some(since) = r.headers_in.get("If-Modified-Since").and_then(|text| date::parse(text)) else {
         return Condition::None;
     };
-    let (changed, now) = (current_time(r), date::seconds(r.time));
+    let (changed, now) = (facts.time, date::seconds(r.time));
     if since < changed || since > now {
         return Condition::NoMatch;
     }
     if now < changed + 60 { Condition::Weak } else { Condition::Strong }
 }
 
-fn if_unmodified_since(r: &Request) -> Condition {
+fn if_unmodified_since(r: &Request, facts: Facts<'_>) -> Condition {
     match r.headers_in.get("If-Unmodified-Since").and_then(|text| date::parse(text)) {
         None => Condition::None,
-        Some(since) if current_time(r) > since => Condition::Strong,
+        Some(since) if facts.time > since => Condition::Strong,
         Some(_) => Condition::NoMatch,
     }
 }
 
 /// Whether the range that a request asks for is of the representation it knows (`If-Range`).
 pub fn if_range(r: &Request) -> Condition {
+    range_condition(r, Facts::of(r))
+}
+
+fn range_condition(r: &Request, facts: Facts<'_>) -> Condition {
     let Some(text) = r.headers_in.get("If-Range").filter(|_| r.headers_in.contains("Range")) else {
         return Condition::None;
     };
     let same = if text.first() == Some(&b'"') {
-        current_tag(r) == Some(text)
+        facts.tag == Some(text)
     } else if text.starts_with(b"W/") {
         false
     } else {
-        date::parse(text) == Some(current_time(r))
+        date::parse(text) == Some(facts.time)
     };
     if !same {
         return Condition::NoMatch;
     }
     let tag = text.first() == Some(&b'"');
-    if tag || date::seconds(r.time) >= current_time(r) + 60 { Condition::Strong } else { Condition::Weak }
+    if tag || date::seconds(r.time) >= facts.time + 60 { Condition::Strong } else { Condition::Weak }
 }
 
 /// Whether a condition of the request forbids the full answer: 304, 412 or None (`ap_meets_conditions`).
@@ -250,26 +279,27 @@ pub fn meets_conditions(r: &mut Request) -> Option<Status> {
     let reads = r.method.is(MethodNumber::GET);
     // A later condition that does not hold overrules an earlier one that says "not modified".
     let mut not_modified = None;
-    if if_match(r) == Condition::NoMatch || if_unmodified_since(r).holds() {
+    let facts = Facts::of(r);
+    if if_match(r, facts) == Condition::NoMatch || if_unmodified_since(r, facts).holds() {
         return Some(Status::PRECONDITION_FAILED);
     }
     // Whoever asks for what is unmodified wants it, whatever the date says.
     if r.headers_in.contains("If-Unmodified-Since") {
         not_modified = Some(false);
     }
-    match if_none_match(r) {
+    match if_none_match(r, facts) {
         Condition::None => {}
         Condition::NoMatch => not_modified = Some(false),
         _ if reads => not_modified = not_modified.or(Some(true)),
         _ => return Some(Status::PRECONDITION_FAILED),
     }
-    match if_modified_since(r) {
+    match if_modified_since(r, facts) {
         Condition::None => {}
         Condition::NoMatch => not_modified = Some(false),
         _ if reads && not_modified.is_none() => not_modified = Some(true),
         _ => {}
     }
-    let ranged = if_range(r) != Condition::None;
+    let ranged = range_condition(r, facts) != Condition::None;
     (not_modified == Some(true) && !ranged).then_some(Status::NOT_MODIFIED)
 }
 

@@ -155,6 +155,11 @@ async fn authorize(r: &mut Request) -> Result<(), Answer> {
     decided(answer, "check authorization.  No authz provider?", r)
 }
 
+/// Lets modules add filters to a response that has no handler of its own (a stored one).
+pub async fn insert_filters(r: &mut Request) {
+    run_all(&chains().insert_filter, r).await;
+}
+
 /// Chooses and runs the handler (`ap_invoke_handler`). Without one of its own the request has that of its type for as
 /// long as the response is made, filters included.
 pub(super) async fn invoke_handler(r: &mut Request) -> Answer {
@@ -186,7 +191,7 @@ pub(super) async fn invoke_handler(r: &mut Request) -> Answer {
 }
 
 /// Lets modules add filters to an error page. None of them waits.
-pub(super) fn insert_error_filters(r: &mut Request) {
+pub fn insert_error_filters(r: &mut Request) {
     for hook in &chains().insert_error_filter {
         if let Hook::Now(run) = hook {
             run(r);

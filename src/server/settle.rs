@@ -35,10 +35,22 @@ pub(crate) async fn process(r: &mut Request) -> Answer {
     }
 }
 
+/// Left with a request by a filter that failed: the request is to be answered once more, as it is now.
+pub struct Again;
+
 /// Turns an answer into the finished response.
 pub(crate) async fn settle(r: &mut Request, answer: Answer) {
     let failed = match answer {
-        Answer::Ok | Answer::Done => phases::apply_output_filters(r).err(),
+        Answer::Ok | Answer::Done => match phases::apply_output_filters(r).err() {
+            Some(_) if r.extensions.take::<Again>().is_some() => {
+                let target = r.unparsed_uri.clone();
+                match Box::pin(redirect::internal_redirect(r, &target)).await {
+                    Answer::Status(status) => Some(status),
+                    _ => None,
+                }
+            }
+            failed => failed,
+        },
         Answer::Declined => Some(Status::NOT_FOUND),
         Answer::Status(status) => Some(status),
     };

@@ -163,7 +163,13 @@ pub async fn run_sub(r: &mut Request, sub: &mut Request) -> Result<Body, Status>
     if sub.status != Status::OK {
         return Err(sub.status);
     }
-    let answer = match phases::run_first(&super::chains().quick_handler, sub).await {
+    // What is a file is not asked for once more.
+    let unknown = sub.filename.is_empty() || sub.finfo.kind == FileKind::None;
+    let quick = match unknown {
+        true => phases::run_first(&super::chains().quick_handler, sub).await,
+        false => Answer::Declined,
+    };
+    let answer = match quick {
         Answer::Declined => Box::pin(phases::invoke_handler(sub)).await,
         other => other,
     };

@@ -482,3 +482,13 @@ fn large_numbers() {
     }
     g.check();
 }
+
+#[test]
+fn hosts_that_say_nothing_of_rewriting() {
+    group("hosts that say nothing of rewriting")
+        .and_modules("rewrite")
+        .conf("RewriteEngine on\nRewriteRule ^/r/(.*) /index.html?x=$1 [PT]\n<VirtualHost *>\nServerName a.example.test\n</VirtualHost>\n<VirtualHost *>\nServerName b.example.test\nRewriteOptions Inherit\n</VirtualHost>\n")
+        .request("GET /r/x HTTP/1.1\r\nHost: a.example.test\r\nConnection: close\r\n\r\n")
+        .request("GET /r/x HTTP/1.1\r\nHost: b.example.test\r\nConnection: close\r\n\r\n")
+        .check();
+}
