@@ -1,4 +1,4 @@
-//! The load generator: wrk, one thread, on a core of its own where there is more than one.
+//! The load generators: wrk, and h2load for HTTP/2; one thread, on a core of its own where there is more than one.
 
 use crate::servers::Running;
 use crate::tree;
@@ -39,5 +39,28 @@ pub(crate) fn wrk(
     match (rate, count) {
         (Some(rate), Some(count)) => Ok(Sample { rate, cost: spent * 1e6 / count }),
         _ => Err(format!("wrk said: {text}")),
+    }
+}
+
+/// Loads `server` with requests for `path` over HTTP/2 and TLS, sixteen at a time on each connection.
+pub(crate) fn h2load(server: &Running, path: &str, connections: u32, span: Duration) -> Result<Sample, String> {
+    let port = server.port;
+    let before = tree::sum(server.pid, &tree::processor);
+    let mut command = tree::on_cores(tree::Cores::Load, "h2load");
+    command.args(["-t1", "-m16", &format!("-c{connections}"), &format!("-D{}", span.as_secs())]);
+    let output =
+        command.arg(format!("https://127.0.0.1:{port}{path}")).output().map_err(|error| format!("h2load: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let spent = tree::sum(server.pid, &tree::processor) - before;
+    let number = |start: &str, end: &str| -> Option<f64> {
+        text.lines().find_map(|line| {
+            line.trim().strip_prefix(start)?.split(end).next()?.rsplit([',', ' ']).next()?.parse().ok()
+        })
+    };
+    let good = number("status codes:", " 2xx");
+    let rate = number("finished in", " req/s");
+    match (rate, good) {
+        (Some(rate), Some(good)) if good > 0.0 => Ok(Sample { rate, cost: spent * 1e6 / good }),
+        _ => Err(format!("h2load said: {text}")),
     }
 }

@@ -1,6 +1,6 @@
 //! The side-by-side benchmark: Apache event, nginx and Pinion on loopback, in alternating rounds.
 //!
-//! `cargo run --release -p pinion-bench [-- --rounds N --seconds N --only WORD]`. Needs Debian's apache2, nginx and wrk.
+//! `cargo run --release -p pinion-bench [-- --rounds N --seconds N --only WORD]`. Needs Debian's apache2, nginx, wrk, nghttp2-client and openssl.
 //! Prints medians with their spread, ratios, and which of the promises (DESIGN: "Promises of speed and size") hold.
 //! Absolute numbers depend on the machine and its neighbours; the ratios are what counts.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -71,6 +71,9 @@ struct Load {
     promises: &'static [Promise],
 }
 
+/// The row whose load h2load makes.
+const HTTP2: &str = "1 KB, HTTP/2 over TLS, 16 streams at a time";
+
 const ALL: &[Flavour] = &[Flavour::Apache, Flavour::Nginx, Flavour::Pinion];
 
 const LOADS: &[Load] = &[
@@ -138,6 +141,14 @@ const LOADS: &[Load] = &[
         flavours: &[Flavour::ApacheConditions, Flavour::PinionConditions],
         promises: &[least(Flavour::ApacheConditions, 1.0)],
     },
+    Load {
+        name: HTTP2,
+        path: "/1k.html",
+        keep_alive: true,
+        connections: 16,
+        flavours: &[Flavour::ApacheH2, Flavour::NginxH2, Flavour::PinionH2],
+        promises: &[least(Flavour::NginxH2, 1.0), least(Flavour::ApacheH2, 5.0)],
+    },
 ];
 
 fn run(wanted: &Wanted) -> Result<(), String> {
@@ -192,13 +203,17 @@ fn throughput(
         .collect::<Result<_, _>>()?;
     let mut samples: Vec<(Flavour, Vec<f64>)> = load.flavours.iter().map(|flavour| (*flavour, Vec::new())).collect();
     let mut costs = samples.clone();
+    let made = |server: &Running, span: Duration| match load.name {
+        HTTP2 => load::h2load(server, load.path, load.connections, span),
+        _ => load::wrk(server, load.path, load.keep_alive, load.connections, span),
+    };
     for server in &running {
-        load::wrk(server, load.path, load.keep_alive, load.connections, Duration::from_secs(1))?;
+        made(server, Duration::from_secs(1))?;
     }
     for _ in 0..wanted.rounds {
         for (server, ((_, rates), (_, costs))) in running.iter().zip(samples.iter_mut().zip(&mut costs)) {
             let seconds = Duration::from_secs(wanted.seconds);
-            let sample = load::wrk(server, load.path, load.keep_alive, load.connections, seconds)?;
+            let sample = made(server, seconds)?;
             rates.push(sample.rate);
             costs.push(sample.cost);
         }

@@ -27,6 +27,10 @@ pub(crate) enum Flavour {
     /// A rule with 7,000 conditions in the server's own configuration.
     ApacheConditions,
     PinionConditions,
+    /// HTTP/2 over TLS.
+    ApacheH2,
+    NginxH2,
+    PinionH2,
 }
 
 impl Flavour {
@@ -39,13 +43,29 @@ impl Flavour {
             Flavour::PinionOverride => "Pinion, override",
             Flavour::ApacheRewrite | Flavour::ApacheConditions => "Apache, rewrite",
             Flavour::PinionRewrite | Flavour::PinionConditions => "Pinion, rewrite",
+            Flavour::ApacheH2 => "Apache, h2",
+            Flavour::NginxH2 => "nginx, h2",
+            Flavour::PinionH2 => "Pinion, h2",
         }
     }
 }
 
 impl Flavour {
     fn is_apache(self) -> bool {
-        matches!(self, Flavour::Apache | Flavour::ApacheOverride | Flavour::ApacheRewrite | Flavour::ApacheConditions)
+        matches!(
+            self,
+            Flavour::Apache
+                | Flavour::ApacheOverride
+                | Flavour::ApacheRewrite
+                | Flavour::ApacheConditions
+                | Flavour::ApacheH2
+        )
+    }
+    fn is_nginx(self) -> bool {
+        matches!(self, Flavour::Nginx | Flavour::NginxH2)
+    }
+    fn secured(self) -> bool {
+        matches!(self, Flavour::ApacheH2 | Flavour::NginxH2 | Flavour::PinionH2)
     }
     fn overrides(self) -> bool {
         let plain = [Flavour::ApacheOverride, Flavour::PinionOverride];
@@ -208,7 +228,9 @@ fn apache_config(dir: &Path, root: &Path, port: u16, flavour: Flavour, hosts: us
     let mut text = format!(
         "ServerRoot {dir}\nServerName localhost\nDefaultRuntimeDir {dir}\nPidFile {dir}/pid\nListen 127.0.0.1:{port}\nErrorLog {dir}/error.log\nUser www-data\nGroup www-data\n"
     );
-    for module in MODULES.iter().copied().chain(flavour.rewrites().then_some("rewrite")) {
+    let secure: &[&str] = if flavour.secured() { &["socache_shmcb", "ssl", "http2"] } else { &[] };
+    let more = flavour.rewrites().then_some("rewrite").into_iter().chain(secure.iter().copied());
+    for module in MODULES.iter().copied().chain(more) {
         let _ = writeln!(text, "LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so");
     }
     text.push_str(STOCK);
@@ -221,6 +243,12 @@ fn apache_config(dir: &Path, root: &Path, port: u16, flavour: Flavour, hosts: us
     if flavour.has_conditions() {
         text.push_str(&conditions());
     }
+    if flavour.secured() {
+        let _ = write!(
+            text,
+            "Protocols h2 http/1.1\nSSLEngine on\nSSLCertificateFile {dir}/tls.crt\nSSLCertificateKeyFile {dir}/tls.key\nSSLSessionCache shmcb:{dir}/cache(512000)\n"
+        );
+    }
     for host in 0..hosts {
         let _ = write!(
             text,
@@ -230,14 +258,33 @@ fn apache_config(dir: &Path, root: &Path, port: u16, flavour: Flavour, hosts: us
     text
 }
 
-fn nginx_config(dir: &Path, root: &Path, port: u16) -> String {
+/// A key and a certificate for it.
+fn certify(dir: &Path) -> Result<(), String> {
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-keyout"])
+        .arg(dir.join("tls.key"))
+        .arg("-out")
+        .arg(dir.join("tls.crt"))
+        .output()
+        .map_err(|error| format!("openssl: {error}"))?;
+    if made.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&made.stderr).into_owned()) }
+}
+
+fn nginx_config(dir: &Path, root: &Path, port: u16, secured: bool) -> String {
     let (dir, root) = (dir.display(), root.display());
+    let how = if secured { " ssl http2" } else { "" };
+    let keys = if secured {
+        format!("ssl_certificate {dir}/tls.crt; ssl_certificate_key {dir}/tls.key;")
+    } else {
+        String::new()
+    };
     format!(
         "user www-data;\nworker_processes auto;\npid {dir}/pid;\nerror_log {dir}/error.log;\ndaemon off;\n\
          events {{ worker_connections 16384; }}\nworker_rlimit_nofile 32768;\nhttp {{\nsendfile on;\ntcp_nopush on;\ntypes_hash_max_size 2048;\n\
          include /etc/nginx/mime.types;\ndefault_type application/octet-stream;\naccess_log {dir}/access.log combined;\n\
          gzip on;\nkeepalive_timeout 60;\nkeepalive_requests 1000000000;\n\
-         server {{ listen 127.0.0.1:{port} backlog=4096; root {root}; index index.html; }}\n}}\n"
+         server {{ listen 127.0.0.1:{port}{how} backlog=4096; {keys} root {root}; index index.html; }}\n}}\n"
     )
 }
 
@@ -258,19 +305,22 @@ impl Running {
         let port = free_port()?;
         let dir = space.join(format!("{flavour:?}-{port}"));
         fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
+        if flavour.secured() {
+            certify(&dir)?;
+        }
         let config = dir.join("server.conf");
         let text = match flavour {
-            Flavour::Nginx => nginx_config(&dir, root, port),
+            _ if flavour.is_nginx() => nginx_config(&dir, root, port, flavour.secured()),
             _ => apache_config(&dir, root, port, flavour, hosts),
         };
         fs::write(&config, text).map_err(|error| error.to_string())?;
         let mut command = match flavour {
-            Flavour::Nginx => tree::on_cores(tree::Cores::Servers, "/usr/sbin/nginx"),
+            _ if flavour.is_nginx() => tree::on_cores(tree::Cores::Servers, "/usr/sbin/nginx"),
             _ if flavour.is_apache() => tree::on_cores(tree::Cores::Servers, "/usr/sbin/apache2"),
             _ => tree::on_cores(tree::Cores::Servers, pinion),
         };
         match flavour {
-            Flavour::Nginx => command.args(["-p", &dir.display().to_string(), "-c"]).arg(&config),
+            _ if flavour.is_nginx() => command.args(["-p", &dir.display().to_string(), "-c"]).arg(&config),
             _ => command.arg("-d").arg(&dir).arg("-f").arg(&config).arg("-DFOREGROUND"),
         };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);

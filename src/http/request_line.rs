@@ -195,6 +195,12 @@ fn version(protocol: &[u8], r: &mut Request, options: &HttpOptions) -> Result<()
     Ok(())
 }
 
+/// An absolute target of HTTP/2, put together from its parts. False: it is none.
+pub fn absolute(r: &mut Request, target: &[u8], strict: bool) -> bool {
+    assign(&mut r.unparsed_uri, target);
+    target_form(target, r, strict).is_ok()
+}
+
 /// Takes the target apart. What cannot be taken apart stays whole as the path.
 fn target_form(target: &[u8], r: &mut Request, strict: bool) -> Result<(), Refusal> {
     let unparsable =

@@ -529,3 +529,41 @@ fn sizes() {
             seen
         });
 }
+
+/// Forward proxies, and interim responses of backends.
+#[test]
+fn proxies() {
+    use compat_tests::{Backend, says};
+    let backend = Backend::start(&[
+        ("a", says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: y\r\nConnection: close\r\n\r\nok")),
+        (
+            "hints",
+            says(
+                "HTTP/1.1 103 Early Hints\r\nX-Hint: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
+            ),
+        ),
+    ]);
+    let authority = format!("127.0.0.1:{}", backend.port);
+    for switch in ["on", "off"] {
+        spoken(&format!("H2ProxyRequests {switch}"))
+            .and_modules("proxy proxy_http")
+            .conf(&format!(
+                "H2EarlyHints on\nProxyRequests on\nH2ProxyRequests {switch}\nProxyPass /back/ http://{authority}/\n"
+            ))
+            .facts_only(|server| {
+                let mut seen = String::new();
+                for (host, path) in
+                    [(&*authority, "/a"), ("www.example.test", "/back/a"), ("www.example.test", "/back/hints")]
+                {
+                    if switch == "on" && host == "www.example.test" {
+                        continue;
+                    }
+                    let mut h2 = H2::open(server.port(), None);
+                    let fields = [(":method", "GET"), (":scheme", "http"), (":authority", host), (":path", path)];
+                    let id = h2.fields(&fields, true);
+                    seen += &format!("{path}: {}", h2.see(&[id]));
+                }
+                seen
+            });
+    }
+}

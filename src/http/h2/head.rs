@@ -1,15 +1,15 @@
 //! A request's head: from a field section (RFC 9113 section 8.3.1) to a request.
 
 use crate::http::head::Limits;
-use crate::http::host;
+use crate::http::{host, request_line};
 use crate::log::{Level, raw};
 use crate::request::{Method, MethodNumber, Request, Status, Version};
 use crate::server::uri;
 use ::http::request::Parts;
 use bstr::{BString, ByteSlice};
 
-/// Fills `r`, or says how it is refused.
-pub fn read(r: &mut Request, parts: &Parts, limits: &Limits) -> Result<(), Status> {
+/// Fills `r`, or says how it is refused. `forward`: targets are those of a forward proxy (H2ProxyRequests).
+pub fn read(r: &mut Request, parts: &Parts, limits: &Limits, forward: bool) -> Result<(), Status> {
     r.version = Version::V2;
     r.protocol.clear();
     r.protocol.extend_from_slice(b"HTTP/2.0");
@@ -60,6 +60,12 @@ pub fn read(r: &mut Request, parts: &Parts, limits: &Limits) -> Result<(), Statu
     if connect {
         uri::set_path(r, b"");
         r.unparsed_uri = target.into();
+    } else if let (true, Some(authority), Some(scheme)) = (forward, authority, parts.uri.scheme_str()) {
+        let whole = [scheme.as_bytes(), b"://", authority, target].concat();
+        line(r, &whole);
+        if !request_line::absolute(r, &whole, limits.options.strict) {
+            return Err(Status::BAD_REQUEST);
+        }
     } else if target.starts_with(b"/") || target == b"*" {
         uri::set_uri(r, target);
     } else {

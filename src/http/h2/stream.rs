@@ -68,7 +68,7 @@ async fn answer(session: &Arc<Session>, arrival: Arrival, reply: &Arc<Reply>, co
     }
     r.wire_in = FRAME_HEAD + size(&parts);
     let protocol = websocket::asked(&parts).map(|protocol| protocol == "websocket");
-    let mut read = head::read(&mut r, &parts, &limits);
+    let mut read = head::read(&mut r, &parts, &limits, session.limits.proxy);
     if protocol == Some(false) && read.is_ok() {
         read = Err(Status::NOT_IMPLEMENTED);
     }

@@ -286,6 +286,9 @@ async fn forward_interim(r: &mut Request, line: &StatusLine, mut fields: Table) 
         return;
     }
     hop_by_hop(&mut fields);
+    if let Some(stream) = &r.connection.stream_of {
+        return stream.reply.interim(r, line.status, &fields);
+    }
     let mut out = [b"HTTP/1.1 ", line.text.as_slice(), b"\r\n"].concat();
     for (name, value) in fields.iter() {
         for part in [name.as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
