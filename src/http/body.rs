@@ -40,7 +40,7 @@ pub fn framing(r: &mut Request, limits: &Limits, close: &mut bool) -> Result<Fra
     if let Some(coding) = r.headers_in.get("Transfer-Encoding") {
         let last = coding.rsplit_str(",").next().unwrap_or_default().trim_ascii();
         if !last.eq_ignore_ascii_case(b"chunked") {
-            let text = format_args!("AH02539: client sent unknown Transfer-Encoding ({coding}): {}", r.uri);
+            let text = format_args!("AH02539: client sent unknown Transfer-Encoding ({coding}): {}", raw(&r.uri));
             r.log(Level::Debug, "core", text);
             return Err(Status::BAD_REQUEST);
         }
@@ -57,7 +57,7 @@ pub fn framing(r: &mut Request, limits: &Limits, close: &mut bool) -> Result<Fra
     match number.and_then(|text| text.to_str().ok()?.parse::<u64>().ok()).filter(|length| *length <= i64::MAX as u64) {
         Some(length) => Ok(Framing::Length(length)),
         None => {
-            let text = format_args!("AH10242: client sent invalid Content-Length ({text}): {}", r.uri);
+            let text = format_args!("AH10242: client sent invalid Content-Length ({text}): {}", raw(&r.uri));
             r.log(Level::Debug, "core", text);
             Err(Status::BAD_REQUEST)
         }
@@ -73,7 +73,10 @@ pub fn expectation(r: &mut Request) -> Result<(), Status> {
             Ok(())
         }
         Some(value) => {
-            let text = format_args!("AH00570: client sent an unrecognized expectation value of Expect: {value}");
+            let text = format_args!(
+                "AH00570: client sent an unrecognized expectation value of Expect: {}",
+                crate::log::raw(value)
+            );
             r.log(Level::Info, "core", text);
             Err(Status::EXPECTATION_FAILED)
         }

@@ -48,7 +48,7 @@ fn missing(r: &Request) -> Result<(), Status> {
         return Ok(());
     }
     let text = "AH00569: client sent HTTP/1.1 request without hostname (see RFC2616 section 14.23)";
-    r.log(Level::Debug, "core", format_args!("{text}: {}", r.uri));
+    r.log(Level::Debug, "core", format_args!("{text}: {}", raw(&r.uri)));
     Err(Status::BAD_REQUEST)
 }
 

@@ -32,7 +32,7 @@ pub fn translate_below_root(r: &mut Request) -> Answer {
         return Answer::Status(Status::FORBIDDEN);
     }
     if !r.uri.starts_with(b"/") && r.uri != "*" {
-        let text = format_args!("AH00126: Invalid URI in request '{}' '{}'", r.uri, r.the_request);
+        let text = format_args!("AH00126: Invalid URI in request '{}' '{}'", crate::log::raw(&r.uri), r.the_request);
         r.log(Level::Error, "core", text);
         return Answer::Status(Status::BAD_REQUEST);
     }
@@ -178,18 +178,22 @@ fn serve(r: &mut Request) -> Answer {
     }
     match r.finfo.kind {
         FileKind::None => {
-            let text = format_args!("AH00128: File does not exist: {}{}", r.filename, r.path_info);
+            let text = format_args!("AH00128: File does not exist: {}{}", crate::log::raw(&r.filename), r.path_info);
             r.log(Level::Info, "core", text);
             return Answer::Status(Status::NOT_FOUND);
         }
         FileKind::Directory => {
-            r.log(Level::Info, "core", format_args!("AH00129: Attempt to serve directory: {}", r.filename));
+            r.log(
+                Level::Info,
+                "core",
+                format_args!("AH00129: Attempt to serve directory: {}", crate::log::raw(&r.filename)),
+            );
             return Answer::Status(Status::NOT_FOUND);
         }
         _ => {}
     }
     if !r.path_info.is_empty() && !accepts_path_info {
-        let text = format_args!("AH00130: File does not exist: {}{}", r.filename, r.path_info);
+        let text = format_args!("AH00130: File does not exist: {}{}", crate::log::raw(&r.filename), r.path_info);
         r.log(Level::Info, "core", text);
         return Answer::Status(Status::NOT_FOUND);
     }
@@ -205,10 +209,15 @@ fn serve(r: &mut Request) -> Answer {
     if let (Some(true), Body::File(whole)) = (digests, &r.body_out) {
         match content_md5(&whole.file) {
             Ok(sum) => r.headers_out.set("Content-MD5", sum),
-            Err(error) => r.log_errno(Level::Error, "core", &error, format_args!("cannot read {}", r.filename)),
+            Err(error) => {
+                r.log_errno(Level::Error, "core", &error, format_args!("cannot read {}", crate::log::raw(&r.filename)))
+            }
         }
     }
-    if let Some(status) = conditional::meets_conditions(r) {
+    // What is included in another document is there whatever the client has of it.
+    if !r.is_sub()
+        && let Some(status) = conditional::meets_conditions(r)
+    {
         // The bare status with the validators, and no page.
         r.status = status;
         r.body_out = Body::Empty;
@@ -236,7 +245,7 @@ fn content_md5(file: &OpenFile) -> std::io::Result<String> {
 
 fn open(r: &mut Request) -> Result<Body, Status> {
     let file = open_files::open(&r.filename, &r.finfo).map_err(|error| {
-        let text = format_args!("AH00132: file permissions deny server access: {}", r.filename);
+        let text = format_args!("AH00132: file permissions deny server access: {}", crate::log::raw(&r.filename));
         r.log_errno(Level::Error, "core", &error, text);
         Status::FORBIDDEN
     })?;

@@ -51,6 +51,15 @@ pub fn os_path(path: &[u8], partial: bool) -> BString {
     out.into()
 }
 
+/// One segment of a URL's path (`ap_escape_path_segment`).
+pub fn segment(name: &[u8]) -> BString {
+    let mut out = Vec::with_capacity(name.len() + 8);
+    for &byte in name {
+        if path_safe(byte) && !matches!(byte, b'/' | b';') { out.push(byte) } else { percent(&mut out, byte) }
+    }
+    out.into()
+}
+
 /// A path for a URL (`ap_escape_uri`).
 pub fn uri(path: &[u8]) -> BString {
     os_path(path, true)

@@ -89,7 +89,7 @@ pub async fn send_trace(r: &mut Request) -> Answer {
     let chunked = r.headers_in.contains("Transfer-Encoding");
     let length = r.headers_in.get("Content-Length").filter(|length| *length != "0");
     if setting != Trace::Extended && (length.is_some() || chunked) {
-        let text = format_args!("AH01595: TRACE with body is not allowed for {}", r.uri);
+        let text = format_args!("AH01595: TRACE with body is not allowed for {}", crate::log::raw(&r.uri));
         r.log(Level::Info, "http", text);
         return Answer::Status(Status::REQUEST_ENTITY_TOO_LARGE);
     }

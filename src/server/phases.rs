@@ -42,11 +42,15 @@ fn decided(answer: Answer, phase: &str, r: &Request) -> Result<(), Answer> {
     match answer {
         Answer::Ok => Ok(()),
         Answer::Declined => {
-            r.log(Level::Crit, "core", format_args!("AH00025: configuration error:  couldn't {phase}: {}", r.uri));
+            r.log(
+                Level::Crit,
+                "core",
+                format_args!("AH00025: configuration error:  couldn't {phase}: {}", raw(&r.uri)),
+            );
             Err(Answer::Status(Status::INTERNAL_SERVER_ERROR))
         }
         other => {
-            r.log(Level::Trace3, "core", format_args!("auth phase '{phase}' gave status {other:?}: {}", r.uri));
+            r.log(Level::Trace3, "core", format_args!("auth phase '{phase}' gave status {other:?}: {}", raw(&r.uri)));
             Err(other)
         }
     }
@@ -182,7 +186,7 @@ pub(super) async fn invoke_handler(r: &mut Request) -> Answer {
     if answer == Answer::Declined {
         let handler = r.handler.as_ref().filter(|handler| *handler != "default-handler");
         if let Some(handler) = handler.filter(|_| r.finfo.kind != FileKind::None) {
-            let text = format_args!("AH01106: handler \"{handler}\" not found for: {}", r.filename);
+            let text = format_args!("AH01106: handler \"{handler}\" not found for: {}", raw(&r.filename));
             r.log(Level::Warn, "core", text);
         }
         return Answer::Status(Status::INTERNAL_SERVER_ERROR);

@@ -125,7 +125,7 @@ pub(super) fn normalize(r: &mut Request) -> Result<(), Status> {
     if normalize_path(&mut r.uri, how) {
         return Ok(());
     }
-    r.log(Level::Error, "core", format_args!("AH10244: invalid URI path ({})", r.unparsed_uri));
+    r.log(Level::Error, "core", format_args!("AH10244: invalid URI path ({})", crate::log::raw(&r.unparsed_uri)));
     Err(Status::BAD_REQUEST)
 }
 
@@ -141,8 +141,10 @@ pub(super) fn decode(r: &mut Request) -> Result<(), Status> {
         Err(Undecodable::Escape) => return Err(Status::BAD_REQUEST),
         Err(Undecodable::Path) => {
             if slashes == Slashes::Refuse {
-                let text =
-                    format_args!("AH00026: found %2f (encoded '/') in URI path ({}), returning 404", r.unparsed_uri);
+                let text = format_args!(
+                    "AH00026: found %2f (encoded '/') in URI path ({}), returning 404",
+                    crate::log::raw(&r.unparsed_uri)
+                );
                 r.log(Level::Info, "core", text);
             }
             return Err(Status::NOT_FOUND);

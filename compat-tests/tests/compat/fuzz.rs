@@ -6,14 +6,29 @@
 use compat_tests::group;
 use std::time::{Duration, Instant, SystemTime};
 
-const MODULES: &str = "access_compat alias auth_basic authn_core authn_file authz_core authz_host authz_user autoindex \
-                       deflate dir env expires filter headers macro mime negotiation reqtimeout rewrite setenvif status";
+/// All of what the suite can load beside each other, but for what a start of either server would leave behind.
+const MODULES: &str = "access_compat actions alias allowmethods asis auth_basic auth_digest auth_form authn_anon authn_core \
+                       authn_dbm authn_file authn_socache authz_core authz_dbm authz_groupfile authz_host authz_owner \
+                       authz_user autoindex brotli buffer cern_meta cgid charset_lite data deflate dir echo env expires \
+                       ext_filter filter headers imagemap include info log_debug macro mime mime_magic negotiation \
+                       proxy proxy_connect proxy_fcgi proxy_html proxy_http proxy_scgi proxy_uwsgi proxy_wstunnel ratelimit \
+                       reflector remoteip reqtimeout request rewrite sed session session_cookie session_crypto setenvif \
+                       slotmem_shm socache_shmcb speling ssl status substitute unique_id userdir usertrack vhost_alias \
+                       xml2enc";
 
 /// What would leave the test's own tree, or change who runs.
 const LEFT_OUT: &[&str] = &[
     "ChrootDir",
     "CoreDumpDirectory",
+    "BalancerMember",
     "CustomLog",
+    "ForensicLog",
+    "ScriptLog",
+    "ScriptSock",
+    "SSLCryptoDevice",
+    "SSLPassPhraseDialog",
+    "SSLRandomSeed",
+    "MimeMagicFile",
     "DefaultRuntimeDir",
     "DocumentRoot",
     "ErrorLog",
@@ -130,6 +145,40 @@ const WORDS: &[&str] = &[
     "always",
     "access plus 1 day",
     "A5",
+    "s/a/b/",
+    "\"s|a|b|i\"",
+    "http://127.0.0.1/",
+    "fcgi://127.0.0.1:9000/",
+    "unix:/x|http://x/",
+    "TLSv1.2",
+    "+TLSv1.3",
+    "all -SSLv3",
+    "HIGH:!aNULL",
+    "require",
+    "optional_no_ca",
+    "%{SSL_PROTOCOL}",
+    "user",
+    "group a",
+    "file-owner",
+    "shmcb:/x(512)",
+    "mode=output",
+    "cmd=/bin/cat",
+    "ftype=30",
+    "timeout=5",
+    "retry=0 ping=1",
+    "text/*",
+    "change=yes",
+    "name=x",
+    "path=/;secure",
+    "1024",
+    "2K",
+    "expr",
+    "!text/html",
+    "+a",
+    "=b",
+    "<>",
+    "/a /b",
+    "\"%h %l\"",
 ];
 
 const SECTIONS: &[&str] = &[
@@ -150,6 +199,14 @@ const SECTIONS: &[&str] = &[
     "IfModule mod_dir.c",
     "IfDefine X",
     "AuthnProviderAlias file x",
+    "AuthzProviderAlias ip x 10",
+    "Proxy *",
+    "ProxyMatch ^http",
+    "IfFile /etc/passwd",
+    "IfDirective Alias",
+    "IfSection Directory",
+    "Location ~ /x",
+    "Files ~ x",
     "IfVersion >= 2",
     "Macro m",
     "Else",
@@ -203,9 +260,13 @@ fn block(chance: &mut Chance, names: &[&str], depth: usize, out: &mut String) {
         out.push_str(name);
         for _ in 0..chance.below(5) {
             out.push(' ');
-            // Apache crashes where `-filter` follows two filters.
+            // Apache crashes where `-filter` follows two filters, and where nothing follows a cookie's name.
             let word = chance.of(WORDS);
-            out.push_str(if name == "FilterChain" { word.trim_start_matches('-') } else { word });
+            out.push_str(match name {
+                "FilterChain" => word.trim_start_matches('-'),
+                _ if name.starts_with("SessionCookieName") => word.trim_matches('"'),
+                _ => word,
+            });
         }
         out.push('\n');
     }
@@ -220,7 +281,7 @@ fn batch(seed: u64, count: usize) {
             text
         })
         .collect();
-    group(&format!("fuzz, seed {seed}")).and_modules("expires headers macro rewrite").syntax(&snippets);
+    group(&format!("fuzz, seed {seed}")).modules(MODULES).syntax(&snippets);
 }
 
 #[test]

@@ -76,3 +76,29 @@ fn errors() {
         "AuthUserFile x",
     ]);
 }
+
+/// Names of users that are not UTF-8, and of providers, which are told apart by case.
+#[test]
+fn names_to_the_letter() {
+    let users = [&b"\xe4:secret\n"[..], b"case:secret\n"].concat();
+    let mut g = group("names of users").file("conf/users", users).file("htdocs/x.txt", "x").conf(
+        "LogLevel auth_basic:debug authz_core:debug\n<Location />\nAuthType Basic\nAuthName x\nAuthUserFile @ROOT@/conf/users\nRequire user case\n</Location>\n",
+    );
+    // \xe4:secret, \xe4:wrong, \xff:secret, Case:secret, case:secret
+    for who in ["5DpzZWNyZXQ=", "5Dp3cm9uZw==", "/zpzZWNyZXQ=", "Q2FzZTpzZWNyZXQ=", "Y2FzZTpzZWNyZXQ="] {
+        g = g.get_with("/x.txt", &format!("Authorization: Basic {who}"));
+    }
+    g.check();
+    let alias = |base: &str, name: &str, used: &str| {
+        format!(
+            "<AuthnProviderAlias {base} {name}>\nAuthUserFile x\n</AuthnProviderAlias>\n<Directory /x>\nAuthBasicProvider {used}\n</Directory>"
+        )
+    };
+    group("names of providers").syntax(&[
+        "<Directory /x>\nAuthBasicProvider File\n</Directory>".to_owned(),
+        alias("file", "Mine", "Mine"),
+        alias("file", "Mine", "mine"),
+        alias("file", "mine", "Mine"),
+        alias("FILE", "mine", "mine"),
+    ]);
+}

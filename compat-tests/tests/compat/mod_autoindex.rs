@@ -156,3 +156,35 @@ fn errors() {
         "DefaultIcon",
     ]);
 }
+
+/// What clients have already does not leave header and readme out; folders first needs facts; an empty pattern is none.
+#[test]
+fn conditions_and_orders() {
+    let mut g = group("autoindex, conditions and orders");
+    for (dir, options) in [
+        ("plain", "FoldersFirst"),
+        ("fancy", "FancyIndexing FoldersFirst"),
+        ("table", "HTMLTable FoldersFirst"),
+        ("tracked", "FancyIndexing TrackModified"),
+    ] {
+        g = g
+            .conf(&format!("<Location /{dir}>\nOptions +Indexes\nHeaderName H.html\nReadmeName R.html\nIndexOptions {options}\n</Location>\n"))
+            .file(&format!("htdocs/{dir}/H.html"), "<h2>head</h2>\n")
+            .file(&format!("htdocs/{dir}/R.html"), "<p>foot</p>\n")
+            .file(&format!("htdocs/{dir}/a.txt"), "a")
+            .file(&format!("htdocs/{dir}/b/x.txt"), "b")
+            .file(&format!("htdocs/{dir}/c.txt"), "c");
+        for query in ["", "?P=", "?P=*.txt", "?F=0", "?F=1", "?F=2", "?F=1;P=;C=S;O=D"] {
+            g = g.get(&format!("/{dir}/{query}"));
+        }
+        for condition in [
+            "If-Modified-Since: Tue, 02 Jan 2024 03:04:05 GMT",
+            "If-None-Match: *",
+            "If-Match: \"x\"",
+            "If-Unmodified-Since: Tue, 02 Jan 2020 03:04:05 GMT",
+        ] {
+            g = g.get_with(&format!("/{dir}/"), condition);
+        }
+    }
+    g.check();
+}

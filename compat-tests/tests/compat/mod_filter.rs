@@ -112,3 +112,23 @@ fn declared_again() {
         .get("/e/a.txt")
         .check();
 }
+
+/// Media types in the configuration are taken as they stand, those of responses in lower case; an empty body behind a filter.
+#[test]
+fn types_to_the_letter() {
+    let mut g = group("types of filters")
+        .and_modules("filter substitute")
+        .file("htdocs/x.txt", "x\n")
+        .file("htdocs/empty.txt", "");
+    for (name, types, forced) in [
+        ("lower", "text/plain", "TEXT/PLAIN"),
+        ("upper", "TEXT/PLAIN", "text/plain"),
+        ("both", "TEXT/PLAIN text/plain", "Text/Plain;a=b"),
+    ] {
+        g = g
+            .conf(&format!("Alias /{name} @ROOT@/htdocs\n<Location /{name}>\nSubstitute s/x/y/\nAddOutputFilterByType SUBSTITUTE {types}\nForceType \"{forced}\"\n</Location>\n"))
+            .get(&format!("/{name}/x.txt"))
+            .get(&format!("/{name}/empty.txt"));
+    }
+    g.check();
+}

@@ -118,3 +118,51 @@ fn errors() {
         "CacheNegotiatedDocs",
     ]);
 }
+
+/// Type maps with names that are no files, comments, content of their own, and maps in maps; by method and condition.
+#[test]
+fn odd_maps() {
+    let mut g = group("odd maps")
+        .conf("AddHandler type-map var\nAddLanguage en .en\nAddLanguage fr .fr\n<Location /falls>\nLanguagePriority de fr\nForceLanguagePriority Prefer Fallback\n</Location>\n")
+        .file("htdocs/doc.html.en", "en\n")
+        .file("htdocs/doc.html.fr", "fr\n")
+        .file("htdocs/d/x.txt", "x");
+    for (name, text) in [
+        (
+            "plain",
+            "URI: doc.html.en\nContent-Type: text/html\nContent-Language: en\n\nURI: doc.html.fr\nContent-Type: text/html; qs=0.5\nContent-Language: fr\n",
+        ),
+        ("body", "Content-Language: en\nContent-Type: text/plain\nBody:--x--\ninline\n--x--\n"),
+        ("outside", "URI: http://x.example/a;b\nContent-Type: text/html\n"),
+        ("above", "URI: ../x\nContent-Type: text/html\n"),
+        ("query", "URI: doc.html.en?q=<1>\nContent-Type: text/html\n"),
+        (
+            "comment",
+            "URI: doc (1).html\nContent-Type: (c) text/html (\"comment\") ; qs=0.7\nDescription: \"a (b) c\"\n",
+        ),
+        ("map", "URI: plain.var\nContent-Type: text/html\n"),
+        ("directory", "URI: d\nContent-Type: text/html\nContent-Length: 5\n"),
+    ] {
+        let path = format!("/{name}.var");
+        g = g.file(&format!("htdocs{path}"), text).file(&format!("htdocs/falls{path}"), text);
+        for fields in [
+            "",
+            "Accept: text/plain",
+            "Accept-Language: fr",
+            "Accept-Language: es",
+            "Negotiate: trans",
+            "Accept: image/png\nNegotiate: *",
+        ] {
+            g = g.get_with(&path, fields).get_with(&format!("/falls{path}"), fields);
+        }
+    }
+    g = g.file("htdocs/falls/doc.html.en", "en\n").file("htdocs/falls/doc.html.fr", "fr\n");
+    for method in ["HEAD", "POST", "PUT", "OPTIONS", "DELETE"] {
+        g = g.ask(method, "/body.var", "Content-Length: 0");
+    }
+    g.get_with("/body.var", "If-Modified-Since: Tue, 02 Jan 2024 03:04:05 GMT")
+        .get_with("/body.var", "If-None-Match: *")
+        .request("GET /body.var HTTP/1.0\r\n\r\n")
+        .request("GET /plain.var HTTP/1.0\r\n\r\n")
+        .check();
+}

@@ -251,6 +251,11 @@ fn concerned() {
 #[test]
 fn errors() {
     group("proxy_html errors").and_modules("proxy proxy_html xml2enc").syntax(&[
+        "ProxyHTMLURLMap a b x name",
+        "ProxyHTMLURLMap a b x !name",
+        "ProxyHTMLURLMap a b x \"\"",
+        "ProxyHTMLURLMap a b x !name=other",
+        "ProxyHTMLURLMap a b x \"-n reqenv('x')\"",
         "ProxyHTMLURLMap",
         "ProxyHTMLURLMap a",
         "ProxyHTMLURLMap a b zz",

@@ -89,7 +89,7 @@ impl Settings for BasicDir {
 }
 
 fn provider(cx: &mut Cx<'_>, written: &BStr) -> Outcome {
-    let Some(chosen) = Chosen::find(cx, written.to_ascii_lowercase().into()) else {
+    let Some(chosen) = Chosen::find(cx, written.into()) else {
         return Err(format!("Unknown Authn provider: {written}").into());
     };
     cx.dir::<BasicDir>().providers.get_or_insert_default().push(chosen);
@@ -152,7 +152,11 @@ fn credentials(r: &mut Request) -> Result<(BString, BString), Answer> {
     };
     let (scheme, encoded) = value.split_once_str(" ").unwrap_or((value, b""));
     if !scheme.eq_ignore_ascii_case(b"Basic") {
-        r.log(Level::Error, "auth_basic", format_args!("AH01614: client used wrong authentication scheme: {}", r.uri));
+        r.log(
+            Level::Error,
+            "auth_basic",
+            format_args!("AH01614: client used wrong authentication scheme: {}", crate::log::raw(&r.uri)),
+        );
         Basic.challenge(r);
         return Err(Answer::Status(Status::UNAUTHORIZED));
     }
@@ -170,7 +174,7 @@ fn authenticate(r: &mut Request) -> Answer {
         return Answer::Declined;
     }
     if server::auth_name(r).is_none() {
-        r.log(Level::Error, "auth_basic", format_args!("AH01615: need AuthName: {}", r.uri));
+        r.log(Level::Error, "auth_basic", format_args!("AH01615: need AuthName: {}", crate::log::raw(&r.uri)));
         return Answer::Status(Status::INTERNAL_SERVER_ERROR);
     }
     r.auth_type = Some("Basic".into());
@@ -190,13 +194,18 @@ fn authenticate(r: &mut Request) -> Answer {
     }
     match result {
         Authn::Denied => {
-            let text =
-                format_args!("AH01617: user {user}: authentication failure for \"{}\": Password Mismatch", r.uri);
+            let text = format_args!(
+                "AH01617: user {user}: authentication failure for \"{}\": Password Mismatch",
+                crate::log::raw(&r.uri),
+                user = crate::log::raw(&user)
+            );
             r.log(Level::Error, "auth_basic", text);
         }
-        Authn::UserNotFound => {
-            r.log(Level::Error, "auth_basic", format_args!("AH01618: user {user} not found: {}", r.uri))
-        }
+        Authn::UserNotFound => r.log(
+            Level::Error,
+            "auth_basic",
+            format_args!("AH01618: user {user} not found: {}", crate::log::raw(&r.uri), user = crate::log::raw(&user)),
+        ),
         _ => return Answer::Status(Status::INTERNAL_SERVER_ERROR),
     }
     Basic.challenge(r);
@@ -264,14 +273,18 @@ fn fake_credentials(r: &mut Request) -> Answer {
             Err(error) => {
                 let text = format_args!(
                     "{}: AuthBasicFake: could not evaluate {what} expression for URI '{}': {error}",
-                    tags.0, r.uri
+                    tags.0,
+                    crate::log::raw(&r.uri)
                 );
                 r.log(Level::Error, "auth_basic", text);
                 return Answer::Status(Status::INTERNAL_SERVER_ERROR);
             }
             Ok(text) if text.is_empty() => {
-                let text =
-                    format_args!("{}: AuthBasicFake: empty {shown} expression for URI '{}', ignoring", tags.1, r.uri);
+                let text = format_args!(
+                    "{}: AuthBasicFake: empty {shown} expression for URI '{}', ignoring",
+                    tags.1,
+                    crate::log::raw(&r.uri)
+                );
                 r.log(Level::Info, "auth_basic", text);
                 r.headers_in.unset("Authorization");
                 return Answer::Declined;
@@ -282,6 +295,6 @@ fn fake_credentials(r: &mut Request) -> Answer {
     let joined = bstr::join(":", &parts);
     let encoded = base64::engine::general_purpose::STANDARD.encode(joined);
     r.headers_in.set("Authorization", format!("Basic {encoded}"));
-    r.log(Level::Debug, "auth_basic", format_args!("AH02457: AuthBasicFake: \"Authorization: Basic <redacted>\""));
+    r.log(Level::Info, "auth_basic", format_args!("AH02457: AuthBasicFake: \"Authorization: Basic <redacted>\""));
     Answer::Ok
 }

@@ -341,13 +341,13 @@ fn trace(r: &Request, text: std::fmt::Arguments<'_>) {
 
 async fn authenticate(r: &mut Request) -> Answer {
     let Some(realm) = server::auth_name(r) else {
-        r.log(Level::Error, "auth_form", format_args!("AH01810: need AuthName: {}", r.uri));
+        r.log(Level::Error, "auth_form", format_args!("AH01810: need AuthName: {}", raw(&r.uri)));
         return Answer::Status(Status::INTERNAL_SERVER_ERROR);
     };
     r.auth_type = Some("form".into());
     if r.forward_proxy {
         let why = "form auth cannot be used for proxy requests due to XSS risk, access denied";
-        r.log(Level::Error, "auth_form", format_args!("AH01809: {why}: {}", r.uri));
+        r.log(Level::Error, "auth_form", format_args!("AH01809: {why}: {}", raw(&r.uri)));
         return Answer::Status(Status::INTERNAL_SERVER_ERROR);
     }
     let settings = r.dir.clone();
@@ -431,7 +431,7 @@ fn inline_login(r: &mut Request, dir: &FormDir, realm: &BString, form: Form) -> 
 /// `form-login-handler`.
 async fn login(r: &mut Request) -> Answer {
     if !r.method.is(MethodNumber::POST) {
-        let text = format_args!("AH01811: the form-login-handler only supports the POST method for {}", r.uri);
+        let text = format_args!("AH01811: the form-login-handler only supports the POST method for {}", raw(&r.uri));
         r.log(Level::Error, "auth_form", text);
         return Answer::Status(Status::METHOD_NOT_ALLOWED);
     }
@@ -481,7 +481,7 @@ async fn repeat(r: &mut Request) -> Answer {
     trace(r, format_args!("from notes: user: <null>, pw: <null>, method: {sent}, mimetype: {kind}"));
     let (Some(method), Some(mimetype)) = (method, mimetype) else {
         let text = "AH01813: internal redirect requested but one or all of method, mimetype or body are NULL";
-        r.log(Level::Error, "auth_form", format_args!("{text}: {}", r.uri));
+        r.log(Level::Error, "auth_form", format_args!("{text}: {}", raw(&r.uri)));
         return Answer::Status(Status::INTERNAL_SERVER_ERROR);
     };
     tell_repetition(r, &method, &mimetype);
@@ -626,12 +626,12 @@ fn check(r: &mut Request, dir: &FormDir, user: &BString, password: &BString) -> 
             let text = format_args!(
                 "AH01807: user '{}': authentication failure for \"{}\": password Mismatch",
                 raw(user),
-                r.uri
+                raw(&r.uri)
             );
             r.log(Level::Error, "auth_form", text);
         }
         Authn::UserNotFound => {
-            r.log(Level::Error, "auth_form", format_args!("AH01808: user '{}' not found: {}", raw(user), r.uri));
+            r.log(Level::Error, "auth_form", format_args!("AH01808: user '{}' not found: {}", raw(user), raw(&r.uri)));
         }
         _ => return Answer::Status(Status::INTERNAL_SERVER_ERROR),
     }

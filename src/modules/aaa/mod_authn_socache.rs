@@ -184,7 +184,10 @@ impl AuthnCache for Cached {
         let context = dir.context.as_ref().map_or("directory".into(), |context| context.as_bstr());
         match cache.store(r.server, &key(r, user, realm), expires, hash) {
             Ok(()) => {
-                let text = format_args!("AH01681: Cached authn credentials for {user} in {context}");
+                let text = format_args!(
+                    "AH01681: Cached authn credentials for {user} in {context}",
+                    user = crate::log::raw(&user)
+                );
                 r.log(Level::Debug, "authn_socache", text);
             }
             Err(error) => {
@@ -202,12 +205,17 @@ fn look_up(r: &Request, user: &BStr, realm: Option<&BStr>, tags: Tags) -> Result
     let cache = cache(r).ok_or(Authn::UserNotFound)?;
     match cache.retrieve(r.server, &key(r, user, realm)) {
         Ok(None) => {
-            let text = format_args!("{}: Authn cache: no credentials found for {user}", tags.0);
+            let text =
+                format_args!("{}: Authn cache: no credentials found for {user}", tags.0, user = crate::log::raw(&user));
             r.log(Level::Debug, "authn_socache", text);
             Err(Authn::UserNotFound)
         }
         Ok(Some(hash)) => {
-            r.log(Level::Debug, "authn_socache", format_args!("{}: Authn cache: found credentials for {user}", tags.1));
+            r.log(
+                Level::Debug,
+                "authn_socache",
+                format_args!("{}: Authn cache: found credentials for {user}", tags.1, user = crate::log::raw(&user)),
+            );
             Ok(hash)
         }
         Err(error) => {

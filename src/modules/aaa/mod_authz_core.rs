@@ -360,7 +360,8 @@ async fn authorize(r: &mut Request, after_authn: bool) -> Answer {
         Authz::Granted => Answer::Ok,
         Authz::DeniedNoUser if !after_authn => Answer::Declined,
         Authz::DeniedNoUser => {
-            let text = format_args!("AH01629: authorization failure (no authenticated user): {}", r.uri);
+            let text =
+                format_args!("AH01629: authorization failure (no authenticated user): {}", crate::log::raw(&r.uri));
             r.log(Level::Error, "authz_core", text);
             server::note_auth_failure(r);
             Answer::Status(Status::UNAUTHORIZED)
@@ -373,7 +374,11 @@ async fn authorize(r: &mut Request, after_authn: bool) -> Answer {
                 return Answer::Status(Status::FORBIDDEN);
             }
             let user = r.user.clone().unwrap_or_default();
-            let text = format_args!("AH01631: user {user}: authorization failure for \"{}\": ", r.uri);
+            let text = format_args!(
+                "AH01631: user {user}: authorization failure for \"{}\": ",
+                crate::log::raw(&r.uri),
+                user = crate::log::raw(&user)
+            );
             r.log(Level::Error, "authz_core", text);
             if dir.forbidden_on_failure == Some(true) {
                 return Answer::Status(Status::FORBIDDEN);

@@ -96,7 +96,9 @@ fn entry(r: &mut Request, tags: &Tags) -> Result<(BString, BString), Authz> {
         Ok(None) => {
             let text = format_args!(
                 "{}: Authorization of user {user} to access {} failed, reason: user doesn't appear in DBM group file ({shown}).",
-                tags.1, r.uri
+                tags.1,
+                crate::log::raw(&r.uri),
+                user = crate::log::raw(&user)
             );
             r.log(Level::Error, "authz_dbm", text);
             Err(Authz::Denied)
@@ -108,7 +110,8 @@ fn entry(r: &mut Request, tags: &Tags) -> Result<(BString, BString), Authz> {
 fn not_in(r: &Request, tag: &str, user: &BString) -> Authz {
     let text = format_args!(
         "{tag}: Authorization of user {user} to access {} failed, reason: user is not part of the 'require'ed group(s).",
-        r.uri
+        crate::log::raw(&r.uri),
+        user = crate::log::raw(&user)
     );
     r.log(Level::Error, "authz_dbm", text);
     Authz::Denied

@@ -107,7 +107,9 @@ fn groups(r: &mut Request, tags: &Tags) -> Result<(BString, Vec<BString>), Authz
         Ok(groups) if groups.is_empty() => {
             let text = format_args!(
                 "{}: Authorization of user {user} to access {} failed, reason: user doesn't appear in group file ({shown}).",
-                tags.2, r.uri
+                tags.2,
+                crate::log::raw(&r.uri),
+                user = crate::log::raw(&user)
             );
             r.log(Level::Debug, "authz_groupfile", text);
             Err(Authz::Denied)
@@ -151,7 +153,8 @@ impl AuthzProvider for Group {
         }
         let text = format_args!(
             "AH01667: Authorization of user {user} to access {} failed, reason: user is not part of the 'require'ed group(s).",
-            r.uri
+            crate::log::raw(&r.uri),
+            user = crate::log::raw(&user)
         );
         r.log(Level::Debug, "authz_groupfile", text);
         AuthzCheck::Now(Authz::Denied)
@@ -176,7 +179,8 @@ impl AuthzProvider for OwnGroup {
         }
         let text = format_args!(
             "AH01671: Authorization of user {user} to access {} failed, reason: user is not part of the 'require'ed file group.",
-            r.uri
+            crate::log::raw(&r.uri),
+            user = crate::log::raw(&user)
         );
         r.log(Level::Debug, "authz_groupfile", text);
         AuthzCheck::Now(Authz::Denied)

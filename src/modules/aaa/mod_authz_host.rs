@@ -104,7 +104,7 @@ impl AuthzProvider for Host {
             let text = format_args!(
                 "AH01753: access check of '{}' to {} failed, reason: unable to get the remote host name",
                 arguments_of(parsed),
-                r.uri
+                crate::log::raw(&r.uri)
             );
             r.log(Level::Error, "authz_host", text);
             return AuthzCheck::Now(Authz::Denied);

@@ -29,7 +29,11 @@ fn hooks(on: &mut Hooks) {
 
 fn failed(r: &Request, tag: &str, error: Option<&std::io::Error>, reason: &str) {
     let user = r.user.clone().unwrap_or_default();
-    let text = format_args!("{tag}: Authorization of user {user} to access {} failed, reason: {reason}", r.uri);
+    let text = format_args!(
+        "{tag}: Authorization of user {user} to access {} failed, reason: {reason}",
+        crate::log::raw(&r.uri),
+        user = crate::log::raw(&user)
+    );
     match error {
         Some(error) => r.log_errno(Level::Error, "authz_owner", error, text),
         None => r.log(Level::Error, "authz_owner", text),

@@ -57,7 +57,8 @@ impl AuthzProvider for User {
         }
         let text = format_args!(
             "AH01663: access to {} failed, reason: user '{user}' does not meet 'require'ments for user to be allowed access",
-            r.uri
+            crate::log::raw(&r.uri),
+            user = crate::log::raw(&user)
         );
         r.log(Level::Debug, "authz_user", text);
         AuthzCheck::Now(Authz::Denied)

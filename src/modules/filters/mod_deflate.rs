@@ -291,7 +291,8 @@ fn compress(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Stat
     }
     let settings = r.server::<DeflateServer>();
     if settings.window() < LEAST_DEFLATE_WINDOW {
-        let text = format_args!("AH01383: unable to init Zlib: deflateInit2 returned -2: URL {}", r.uri);
+        let text =
+            format_args!("AH01383: unable to init Zlib: deflateInit2 returned -2: URL {}", crate::log::raw(&r.uri));
         r.log(Level::Error, "deflate", text);
         return Ok(body);
     }

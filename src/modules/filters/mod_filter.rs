@@ -276,7 +276,9 @@ fn holds(provider: &Provider, r: &mut Request) -> Result<bool, String> {
         Condition::Types(types) => {
             let Some(kind) = &r.content_type else { return Ok(false) };
             let bare = kind.split(|byte| matches!(byte, b';' | b' ' | b'\t')).next().unwrap_or_default();
-            Ok(types.iter().any(|one| one.eq_ignore_ascii_case(bare)))
+            // What the configuration has in capitals matches nothing.
+            let bare = bare.to_ascii_lowercase();
+            Ok(types.iter().any(|one| *one == bare))
         }
     }
 }

@@ -147,11 +147,11 @@ const ENOUGH: usize = 8192;
 fn wrap(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Status> {
     let dir = r.dir::<SubstituteDir>();
     let (rules, max_line) = (dir.rules.clone(), dir.max_line.unwrap_or(MAX_LINE));
+    r.headers_out.unset("Content-Length");
+    r.content_length = None;
     if body.is_empty() && !r.header_only {
         return Ok(body);
     }
-    r.headers_out.unset("Content-Length");
-    r.content_length = None;
     Ok(Body::Stream(Box::new(Substituter {
         inner: Octets::new(body),
         rules,

@@ -496,7 +496,7 @@ fn send(r: &mut Request, status: Status, to: Result<BString, Status>) -> Answer 
             let whole = server::construct_url(r, &to);
             let text = format_args!(
                 "AH00673: incomplete redirection target of '{to}' for URI '{}' modified to '{whole}'",
-                r.uri
+                crate::log::raw(&r.uri)
             );
             r.log(Level::Debug, "alias", text);
             to = whole;
@@ -504,7 +504,7 @@ fn send(r: &mut Request, status: Status, to: Result<BString, Status>) -> Answer 
     } else if !server::is_url(to.as_bstr()) {
         let text = format_args!(
             "AH00674: cannot redirect '{}' to '{to}'; target is not a valid absoluteURI or abs_path",
-            r.uri
+            crate::log::raw(&r.uri)
         );
         r.log(Level::Error, "alias", text);
         return Answer::Status(Status::INTERNAL_SERVER_ERROR);

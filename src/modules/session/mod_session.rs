@@ -155,7 +155,11 @@ fn included(r: &Request) -> bool {
     let under = |prefixes: &[BString]| prefixes.iter().any(|prefix| r.uri.starts_with(prefix));
     let included = (dir.includes.is_empty() || under(&dir.includes)) && !under(&dir.excludes);
     if !included {
-        r.log(Level::Debug, "session", format_args!("AH01814: excluded by configuration for: {}", r.uri));
+        r.log(
+            Level::Debug,
+            "session",
+            format_args!("AH01814: excluded by configuration for: {}", crate::log::raw(&r.uri)),
+        );
     }
     included
 }
@@ -183,14 +187,17 @@ fn from_store(r: &mut Request) -> Option<Session> {
             None => {}
             Some(Ok(session)) => return Some(session),
             Some(Err(_)) => {
-                let text = format_args!("AH01816: error while loading the session, session not loaded: {}", r.uri);
+                let text = format_args!(
+                    "AH01816: error while loading the session, session not loaded: {}",
+                    crate::log::raw(&r.uri)
+                );
                 r.log(Level::Error, "session", text);
                 return None;
             }
         }
     }
     let text = "AH01815: session is enabled but no session modules have been configured, session not loaded:";
-    r.log(Level::Warn, "session", format_args!("{text} {}", r.uri));
+    r.log(Level::Warn, "session", format_args!("{text} {}", crate::log::raw(&r.uri)));
     None
 }
 
@@ -203,7 +210,8 @@ fn with<T>(r: &mut Request, act: impl FnOnce(&mut Request, &mut Session) -> T) -
     let mut session = stored.clone();
     let mut fresh = false;
     if let Err(error) = decode(r, &mut session) {
-        let text = format_args!("AH01817: error while decoding the session, session not loaded: {}", r.uri);
+        let text =
+            format_args!("AH01817: error while decoding the session, session not loaded: {}", crate::log::raw(&r.uri));
         r.log_errno(Level::Error, "session", error, text);
         (session, fresh) = (Session::default(), true);
     }
@@ -341,12 +349,15 @@ fn save(r: &mut Request, session: &mut Session) {
     let now = log::clock::now();
     let before = session.expires;
     if session.written {
-        let text = format_args!("AH01818: attempt made to save the session twice, session not saved: {}", r.uri);
+        let text = format_args!(
+            "AH01818: attempt made to save the session twice, session not saved: {}",
+            crate::log::raw(&r.uri)
+        );
         return r.log(Level::Debug, "session", text);
     }
     if session.expires != 0 && session.expires < now {
         let text = "AH01819: attempt made to save a session when the session had already expired, session not saved:";
-        return r.log(Level::Debug, "session", format_args!("{text} {}", r.uri));
+        return r.log(Level::Debug, "session", format_args!("{text} {}", crate::log::raw(&r.uri)));
     }
     let dir = r.dir::<SessionDir>();
     if let Some(seconds) = dir.max_age.filter(|seconds| *seconds != 0) {
@@ -363,7 +374,10 @@ fn save(r: &mut Request, session: &mut Session) {
         encoded = match engine::block(|| coding.encode(r, encoded)) {
             Ok(encoded) => encoded,
             Err(error) => {
-                let text = format_args!("AH01820: error while encoding the session, session not saved: {}", r.uri);
+                let text = format_args!(
+                    "AH01820: error while encoding the session, session not saved: {}",
+                    crate::log::raw(&r.uri)
+                );
                 return r.log_errno(Level::Error, "session", error, text);
             }
         };
@@ -377,7 +391,7 @@ fn save(r: &mut Request, session: &mut Session) {
     });
     if !saved {
         let text = "AH01821: session is enabled but no session modules have been configured, session not saved:";
-        r.log(Level::Warn, "session", format_args!("{text} {}", r.uri));
+        r.log(Level::Warn, "session", format_args!("{text} {}", crate::log::raw(&r.uri)));
     }
     session.written = saved;
 }

@@ -109,7 +109,10 @@ fn read(r: &mut Request, name: &BStr, remove: bool) -> Option<BString> {
         }
     }
     if count > 1 {
-        let text = format_args!("AH00011: ap_cookie: client submitted cookie '{name}' more than once: {}", r.uri);
+        let text = format_args!(
+            "AH00011: ap_cookie: client submitted cookie '{name}' more than once: {}",
+            crate::log::raw(&r.uri)
+        );
         r.log(Level::Error, "core", text);
         return None;
     }

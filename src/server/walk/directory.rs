@@ -22,7 +22,8 @@ enum Component {
 /// See the module text.
 pub fn directory_walk(r: &mut Request) -> Result<(), Status> {
     if !r.filename.starts_with(b"/") {
-        let text = format_args!("AH00029: Filepath: {} is not an absolute path, returning OK", r.filename);
+        let text =
+            format_args!("AH00029: Filepath: {} is not an absolute path, returning OK", crate::log::raw(&r.filename));
         r.log(Level::Info, "core", text);
         return Ok(());
     }
@@ -175,7 +176,10 @@ fn sorted(r: &Request, info: FileInfo) -> Result<Component, Status> {
         FileKind::Directory => Ok(Component::Directory),
         FileKind::File | FileKind::None => Ok(Component::End(info)),
         FileKind::Other => {
-            let text = format_args!("AH00038: Forbidden: {} doesn't point to a file or directory", r.filename);
+            let text = format_args!(
+                "AH00038: Forbidden: {} doesn't point to a file or directory",
+                crate::log::raw(&r.filename)
+            );
             r.log(Level::Error, "core", text);
             Err(Status::FORBIDDEN)
         }
@@ -191,14 +195,18 @@ fn absent(r: &Request, path: &[u8], error: &std::io::Error) -> Result<Component,
             let text = format_args!(
                 "AH00035: access to {} denied (filesystem path '{}') because search permissions are missing on a \
                  component of the path",
-                r.uri,
+                crate::log::raw(&r.uri),
                 path.as_bstr()
             );
             r.log_errno(Level::Error, "core", error, text);
             Err(Status::FORBIDDEN)
         }
         _ => {
-            let text = format_args!("AH00036: access to {} failed (filesystem path '{}')", r.uri, path.as_bstr());
+            let text = format_args!(
+                "AH00036: access to {} failed (filesystem path '{}')",
+                crate::log::raw(&r.uri),
+                path.as_bstr()
+            );
             r.log_errno(Level::Error, "core", error, text);
             Err(Status::FORBIDDEN)
         }

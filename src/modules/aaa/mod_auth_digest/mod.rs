@@ -255,7 +255,7 @@ fn authenticate(r: &mut Request) -> Answer {
         return Answer::Declined;
     }
     let Some(realm) = server::auth_name(r) else {
-        r.log(Level::Error, "auth_digest", format_args!("AH01780: need AuthName: {}", r.uri));
+        r.log(Level::Error, "auth_digest", format_args!("AH01780: need AuthName: {}", crate::log::raw(&r.uri)));
         return Answer::Status(Status::INTERNAL_SERVER_ERROR);
     };
     r.auth_type = Some("Digest".into());
@@ -267,7 +267,8 @@ fn authenticate(r: &mut Request) -> Answer {
     let (scheme, rest) = value.split_once_str(" ").unwrap_or((&value, b""));
     if !scheme.eq_ignore_ascii_case(b"Digest") {
         let scheme = scheme.as_bstr();
-        let text = format_args!("AH01781: client used wrong authentication scheme `{scheme}': {}", r.uri);
+        let text =
+            format_args!("AH01781: client used wrong authentication scheme `{scheme}': {}", crate::log::raw(&r.uri));
         r.log(Level::Error, "auth_digest", text);
         challenge(r, None, false);
         return REFUSED;
@@ -275,7 +276,7 @@ fn authenticate(r: &mut Request) -> Answer {
     let Some(credentials) = credentials::parse(rest).filter(|one| one.nonce.len() == nonce::LENGTH) else {
         let text = format_args!(
             "AH01782: missing user, realm, nonce, uri, digest, cnonce, or nonce_count in authorization header: {}",
-            r.uri
+            crate::log::raw(&r.uri)
         );
         r.log(Level::Error, "auth_digest", text);
         challenge(r, None, false);
@@ -326,14 +327,16 @@ fn check(r: &mut Request, credentials: Credentials, realm: &BString) -> Result<A
         return Err(refuse(r, false));
     }
     if let Some(other) = credentials.algorithm.as_ref().filter(|name| !name.eq_ignore_ascii_case(b"MD5")) {
-        let text = format_args!("AH01789: unknown algorithm `{other}' received: {}", r.uri);
+        let text = format_args!("AH01789: unknown algorithm `{other}' received: {}", crate::log::raw(&r.uri));
         r.log(Level::Error, "auth_digest", text);
         return Err(refuse(r, false));
     }
     if !credentials.qop.as_ref().is_some_and(|qop| qop.eq_ignore_ascii_case(b"auth")) {
         let qop = credentials.qop.clone().unwrap_or_else(|| "(null)".into());
-        let text =
-            format_args!("AH10560: invalid or missing qop value '{qop}', RFC 2069 is no longer supported: {}", r.uri);
+        let text = format_args!(
+            "AH10560: invalid or missing qop value '{qop}', RFC 2069 is no longer supported: {}",
+            crate::log::raw(&r.uri)
+        );
         r.log(Level::Error, "auth_digest", text);
         return Err(refuse(r, false));
     }
@@ -343,12 +346,20 @@ fn check(r: &mut Request, credentials: Credentials, realm: &BString) -> Result<A
     let ha1 = match engine::block(|| stored_hash(r, dir, user.as_bstr(), realm.as_bstr())) {
         Ok(hash) => BString::from(hash),
         Err(Authn::UserNotFound) => {
-            let text = format_args!("AH01790: user `{user}' in realm `{realm}' not found: {}", r.uri);
+            let text = format_args!(
+                "AH01790: user `{user}' in realm `{realm}' not found: {}",
+                crate::log::raw(&r.uri),
+                user = crate::log::raw(&user)
+            );
             r.log(Level::Error, "auth_digest", text);
             return Err(refuse(r, false));
         }
         Err(Authn::Denied) => {
-            let text = format_args!("AH01791: user `{user}' in realm `{realm}' denied by provider: {}", r.uri);
+            let text = format_args!(
+                "AH01791: user `{user}' in realm `{realm}' denied by provider: {}",
+                crate::log::raw(&r.uri),
+                user = crate::log::raw(&user)
+            );
             r.log(Level::Error, "auth_digest", text);
             return Err(refuse(r, false));
         }
@@ -364,7 +375,11 @@ fn check(r: &mut Request, credentials: Credentials, realm: &BString) -> Result<A
         ha2.as_bytes(),
     ]);
     if !bool::from(expected.as_bytes().ct_eq(&credentials.response)) {
-        let text = format_args!("AH01794: user {user}: password mismatch: {}", r.uri);
+        let text = format_args!(
+            "AH01794: user {user}: password mismatch: {}",
+            crate::log::raw(&r.uri),
+            user = crate::log::raw(&user)
+        );
         r.log(Level::Error, "auth_digest", text);
         return Err(refuse(r, false));
     }
@@ -445,7 +460,10 @@ fn nonce_holds(r: &Request, dir: &DigestDir, credentials: &Credentials, realm: &
     if lifetime == 0 {
         let fresh = client.is_some_and(|client| clients::is_current(client, nonce));
         if !fresh {
-            let text = format_args!("AH01779: user {user}: one-time-nonce {nonce} already used - sending new nonce");
+            let text = format_args!(
+                "AH01779: user {user}: one-time-nonce {nonce} already used - sending new nonce",
+                user = crate::log::raw(&user)
+            );
             r.log(Level::Info, "auth_digest", text);
         }
         return fresh;
@@ -460,7 +478,8 @@ fn nonce_holds(r: &Request, dir: &DigestDir, credentials: &Credentials, realm: &
         let text = format_args!(
             "AH01778: user {user}: nonce expired ({:.2} seconds old - max lifetime {:.2}) - sending new nonce",
             age as f64 / 1e6,
-            lifetime as f64
+            lifetime as f64,
+            user = crate::log::raw(&user)
         );
         r.log(Level::Info, "auth_digest", text);
         return false;

@@ -101,7 +101,7 @@ impl Deflater {
         self.out.extend_from_slice(&(self.stream.total_in() as u32).to_le_bytes());
         self.done = true;
         let (input, output) = (self.stream.total_in(), self.stream.total_out());
-        let text = format_args!("AH01384: Zlib: Compressed {input} to {output} : URL {}", r.uri);
+        let text = format_args!("AH01384: Zlib: Compressed {input} to {output} : URL {}", crate::log::raw(&r.uri));
         r.log(crate::log::Level::Debug, "deflate", text);
         if let Some(name) = &self.settle.input {
             r.notes.set(name, itoa::Buffer::new().format(input));

@@ -18,7 +18,11 @@ pub(super) fn response(r: &mut Request, body: Body, _: &FilterContext) -> Result
     let field = r.headers_out.get("Content-Encoding").or(r.content_encoding.as_ref().map(|coding| coding.as_bstr()));
     let Some(rest) = field.and_then(without_gzip) else { return Ok(body) };
     if body.is_empty() {
-        r.log(Level::Debug, "deflate", format_args!("AH01398: Zlib: Inflated 0 to 0 : URL {}", r.uri));
+        r.log(
+            Level::Debug,
+            "deflate",
+            format_args!("AH01398: Zlib: Inflated 0 to 0 : URL {}", crate::log::raw(&r.uri)),
+        );
         r.log(Level::Error, "deflate", format_args!("AH01401: Zlib: Validation bytes not present"));
         return Err(Status::INTERNAL_SERVER_ERROR);
     }
@@ -34,7 +38,8 @@ pub(super) fn response(r: &mut Request, body: Body, _: &FilterContext) -> Result
     let choice = r.server::<DeflateServer>().etag.unwrap_or(AlterETag::AddSuffix);
     alter(r, choice, "gunzip");
     if window < LEAST_INFLATE_WINDOW {
-        let text = format_args!("AH01397: unable to init Zlib: inflateInit2 returned -2: URL {}", r.uri);
+        let text =
+            format_args!("AH01397: unable to init Zlib: inflateInit2 returned -2: URL {}", crate::log::raw(&r.uri));
         r.log(Level::Error, "deflate", text);
         return Ok(body);
     }
@@ -199,7 +204,7 @@ impl Inflater {
                         self.at = At::Data;
                         if self.too_narrow {
                             let text = "AH01389: unable to init Zlib: inflateInit2 returned -2: URL";
-                            r.log(Level::Error, "deflate", format_args!("{text} {}", r.uri));
+                            r.log(Level::Error, "deflate", format_args!("{text} {}", crate::log::raw(&r.uri)));
                             self.at = At::Plain;
                         }
                     }
@@ -280,7 +285,11 @@ impl Inflater {
     fn tell(&self, r: &Request) {
         let (input, output) = (self.stream.total_in(), self.stream.total_out());
         let tag = if self.side.must_end { "AH01393" } else { "AH01398" };
-        r.log(Level::Debug, "deflate", format_args!("{tag}: Zlib: Inflated {input} to {output} : URL {}", r.uri));
+        r.log(
+            Level::Debug,
+            "deflate",
+            format_args!("{tag}: Zlib: Inflated {input} to {output} : URL {}", crate::log::raw(&r.uri)),
+        );
     }
 
     fn decode(&mut self, r: &Request) -> Result<(), Fault> {

@@ -320,7 +320,7 @@ fn trace(r: &Request, filter: &Definition, applies: bool) {
         "{}filtering `{}' of type `{media}' through `{program}', cfg ExtFilterOptions {complaints} {length} \
          ExtFilterInType {intype} ExtFilterOuttype {outtype}",
         if applies { "" } else { "NOT " },
-        r.uri,
+        crate::log::raw(&r.uri),
     );
     r.log(Level::Trace1, "ext_filter", text);
 }

@@ -76,7 +76,11 @@ impl Page {
         let ends = name.ends_with("endif");
         if !attributes.is_empty() {
             let level = if self.state.nesting == 0 { Level::Error } else { Level::Warn };
-            r.log(level, "include", format_args!("{name} directive does not take tags in {}", r.filename));
+            r.log(
+                level,
+                "include",
+                format_args!("{name} directive does not take tags in {}", crate::log::raw(&r.filename)),
+            );
         }
         if self.state.nesting > 0 {
             self.state.nesting -= usize::from(ends);

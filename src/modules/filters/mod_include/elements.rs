@@ -46,7 +46,13 @@ impl Page {
                     return self.exec(r, attributes, exec);
                 }
                 let name = name.as_bstr();
-                complain(r, format_args!("AH01371: unknown directive \"{name}\" in parsed doc {}", r.filename));
+                complain(
+                    r,
+                    format_args!(
+                        "AH01371: unknown directive \"{name}\" in parsed doc {}",
+                        crate::log::raw(&r.filename)
+                    ),
+                );
                 if self.state.printing {
                     self.fail();
                 }
@@ -58,7 +64,7 @@ impl Page {
     fn wanted(&mut self, r: &Request, attributes: &[Attribute], least: usize, missing: &str) -> bool {
         let enough = attributes.len() >= least;
         if !enough {
-            r.log(self.level(), "include", format_args!("{missing} {}", r.filename));
+            r.log(self.level(), "include", format_args!("{missing} {}", crate::log::raw(&r.filename)));
         }
         if self.state.printing && !enough {
             self.fail();
@@ -90,7 +96,10 @@ impl Page {
                     return self.fail();
                 }
                 _ => {
-                    let text = format_args!("AH01349: unknown parameter \"{name}\" to tag config in {}", r.filename);
+                    let text = format_args!(
+                        "AH01349: unknown parameter \"{name}\" to tag config in {}",
+                        crate::log::raw(&r.filename)
+                    );
                     complain(r, text);
                     return self.fail();
                 }
@@ -141,7 +150,13 @@ impl Page {
                 b"decoding" => decoding = value,
                 b"encoding" => encoding = value,
                 _ => {
-                    complain(r, format_args!("AH01346: unknown parameter \"{name}\" in tag echo of {}", r.filename));
+                    complain(
+                        r,
+                        format_args!(
+                            "AH01346: unknown parameter \"{name}\" in tag echo of {}",
+                            crate::log::raw(&r.filename)
+                        ),
+                    );
                     return self.fail();
                 }
             }
@@ -162,7 +177,10 @@ impl Page {
                 (b"value", None) => {
                     complain(
                         r,
-                        format_args!("AH01363: variable must precede value in set directive in {}", r.filename),
+                        format_args!(
+                            "AH01363: variable must precede value in set directive in {}",
+                            crate::log::raw(&r.filename)
+                        ),
                     );
                     return self.fail();
                 }
@@ -175,7 +193,10 @@ impl Page {
                     }
                 }
                 _ => {
-                    complain(r, format_args!("AH01366: Invalid tag for set directive in {}", r.filename));
+                    complain(
+                        r,
+                        format_args!("AH01366: Invalid tag for set directive in {}", crate::log::raw(&r.filename)),
+                    );
                     return self.fail();
                 }
             }
@@ -184,7 +205,8 @@ impl Page {
 
     fn print_environment(&mut self, r: &mut Request, attributes: &[Attribute]) {
         if !attributes.is_empty() {
-            let text = format_args!("AH01367: printenv directive does not take tags in {}", r.filename);
+            let text =
+                format_args!("AH01367: printenv directive does not take tags in {}", crate::log::raw(&r.filename));
             r.log(self.level(), "include", text);
         }
         if !self.state.printing {
@@ -250,7 +272,13 @@ impl Page {
     /// True: the attributes behind this one do not count.
     async fn include_step(&mut self, r: &mut Request, name: &BStr, value: &BStr) -> bool {
         if !["virtual", "file", "onerror"].iter().any(|known| name == known) {
-            complain(r, format_args!("AH01342: unknown parameter \"{name}\" to tag include in {}", r.filename));
+            complain(
+                r,
+                format_args!(
+                    "AH01342: unknown parameter \"{name}\" to tag include in {}",
+                    crate::log::raw(&r.filename)
+                ),
+            );
             self.fail();
             return true;
         }

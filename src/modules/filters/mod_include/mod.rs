@@ -233,7 +233,7 @@ fn wrap(r: &mut Request, body: Body, _: &FilterContext) -> Result<Body, Status> 
     if allowed & options::INCLUDES == 0 {
         let text = format_args!(
             "AH01374: mod_include: Options +Includes (or IncludesNoExec) wasn't set, INCLUDES filter removed: {}",
-            r.uri
+            crate::log::raw(&r.uri)
         );
         r.log(Level::Warn, "include", text);
         return Ok(body);

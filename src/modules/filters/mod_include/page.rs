@@ -211,7 +211,7 @@ impl Page {
                 self.flaws(r, &element);
                 let text = format_args!(
                     "AH01372: SSI directive was not properly finished at the end of parsed document {}",
-                    r.filename
+                    crate::log::raw(&r.filename)
                 );
                 r.log(Level::Error, "include", text);
             }
@@ -275,8 +275,10 @@ impl Page {
                 return Ok(None);
             } else if !std::mem::replace(&mut self.told, true) {
                 if !self.state.printing {
-                    let text =
-                        format_args!("AH01373: missing closing endif directive in parsed document {}", r.filename);
+                    let text = format_args!(
+                        "AH01373: missing closing endif directive in parsed document {}",
+                        crate::log::raw(&r.filename)
+                    );
                     r.log(Level::Warn, "include", text);
                 }
                 // A document that is worked out goes without a length, however short it is.

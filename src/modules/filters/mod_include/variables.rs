@@ -94,7 +94,8 @@ pub(super) fn settle_times(r: &mut Request, format: &[u8]) {
 pub(super) fn lookup(r: &mut Request, name: &BStr, format: &[u8], last: Option<&LastMatch>) -> Option<BString> {
     if let [digit @ b'0'..=b'9'] = name.as_bytes() {
         let Some(last) = last else {
-            let text = format_args!("AH01329: regex capture ${name} refers to no regex in {}", r.filename);
+            let text =
+                format_args!("AH01329: regex capture ${name} refers to no regex in {}", crate::log::raw(&r.filename));
             r.log(Level::Warn, "include", text);
             return None;
         };
@@ -102,7 +103,8 @@ pub(super) fn lookup(r: &mut Request, name: &BStr, format: &[u8], last: Option<&
         if number > last.groups {
             let text = format_args!(
                 "AH01330: regex capture ${name} is out of range (last regex was: '{}') in {}",
-                last.pattern, r.filename
+                last.pattern,
+                crate::log::raw(&r.filename)
             );
             r.log(Level::Warn, "include", text);
             return None;
@@ -141,7 +143,8 @@ pub(super) fn expand(
         let (name, length) = if behind.get(1) == Some(&b'{') {
             let Some(end) = behind.find_byte(b'}') else {
                 let name = behind.get(2..).unwrap_or_default().as_bstr();
-                let text = format_args!("AH01331: Missing '}}' on variable \"{name}\" in {}", r.filename);
+                let text =
+                    format_args!("AH01331: Missing '}}' on variable \"{name}\" in {}", crate::log::raw(&r.filename));
                 r.log(Level::Error, "include", text);
                 return out;
             };

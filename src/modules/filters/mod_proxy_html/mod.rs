@@ -122,6 +122,11 @@ impl Condition {
             _ => (bare, None),
         };
         if !name.is_empty() && name.iter().all(|octet| octet.is_ascii_alphanumeric() || *octet == b'_') {
+            // The manual has names alone too; Apache refuses them.
+            if value.is_none() {
+                let what = if negated { "T_OP_NOT" } else { "T_STR_BEGIN" };
+                return Err(format!("syntax error, unexpected {what}").into());
+            }
             return Ok(Condition::Variable { negated, name: name.into(), value });
         }
         let expression = Expression::condition(text, cx.rights(), cx.providers);
@@ -218,6 +223,7 @@ fn url_map(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     let has = |flag: u8| flags.contains(&flag);
     let options = Flags { icase: has(b'i'), multiline: has(b's'), extended: false, ..Flags::default() };
     let regex = has(b'R').then(|| Regex::new(&from, options).map(Arc::new).map_err(|_| ()));
+    let condition = condition.filter(|text| !text.is_empty());
     let condition = condition.map(|text| Condition::parse(cx, text.as_bstr())).transpose()?;
     let map = Map {
         regex,

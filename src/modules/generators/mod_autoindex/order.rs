@@ -60,7 +60,7 @@ pub(super) fn wish(mut query: &[u8]) -> Wish {
             [b'V', b'=', digit @ b'0'..=b'1'] => wish.version = Some(*digit == b'1'),
             [b'P', b'=', pattern @ ..] => {
                 let mut pattern = pattern.to_vec();
-                if escape::unescape_url(&mut pattern, Slashes::Decode).is_ok() {
+                if escape::unescape_url(&mut pattern, Slashes::Decode).is_ok() && !pattern.is_empty() {
                     wish.pattern = Some(pattern.into());
                 }
             }
@@ -91,7 +91,9 @@ pub(super) fn carried(wish: &Wish) -> Vec<u8> {
 pub(super) fn compare(a: &Entry, b: &Entry, key: Key, ascending: bool, options: u32) -> Ordering {
     // The way up comes first, then directories if they are to.
     let first = |entry: &Entry| !entry.parent;
-    let folder = |entry: &Entry| options & option::FOLDERS_FIRST == 0 || !entry.directory;
+    // A plain list knows no directories.
+    let folders_first = options & option::FOLDERS_FIRST != 0 && options & option::FACTS != 0;
+    let folder = |entry: &Entry| !folders_first || !entry.directory;
     let fixed = first(a).cmp(&first(b)).then(folder(a).cmp(&folder(b)));
     let (a, b) = if ascending { (a, b) } else { (b, a) };
     fixed.then_with(|| {

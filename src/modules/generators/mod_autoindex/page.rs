@@ -25,7 +25,7 @@ pub(super) async fn answer(r: &mut Request) -> Answer {
         let text = format_args!(
             "AH01276: Cannot serve directory {}: No matching DirectoryIndex ({names}) found, and server-generated \
              directory index forbidden by Options directive",
-            r.filename
+            crate::log::raw(&r.filename)
         );
         r.log(Level::Error, "autoindex", text);
         return Answer::Status(Status::FORBIDDEN);
@@ -40,7 +40,7 @@ pub(super) async fn answer(r: &mut Request) -> Answer {
                 Level::Error,
                 "autoindex",
                 &error,
-                format_args!("AH01275: Can't open directory for index: {}", r.filename),
+                format_args!("AH01275: Can't open directory for index: {}", crate::log::raw(&r.filename)),
             );
             return Answer::Status(Status::FORBIDDEN);
         }

@@ -61,7 +61,11 @@ pub(super) fn decide(r: &mut Request, variants: &mut [Variant]) -> Result<Decisi
         r.notes.set("variant-list", list(variants));
     }
     if matches!(result, Err(Status::NOT_ACCEPTABLE)) {
-        r.log(Level::Error, "negotiation", format_args!("AH00690: no acceptable variant: {}", r.filename));
+        r.log(
+            Level::Error,
+            "negotiation",
+            format_args!("AH00690: no acceptable variant: {}", crate::log::raw(&r.filename)),
+        );
     }
     result
 }
@@ -73,9 +77,9 @@ fn set_fields(r: &mut Request, variants: &[Variant], transparent: bool, knows_li
         if let Some(variant) = chosen.and_then(|at| variants.get(at)) {
             fields.set("Content-Location", escape::os_path(&variant.name, true));
         }
-        if (chosen.is_none() || knows_lists) && !variants.is_empty() {
-            fields.merge("Alternates", alternates(variants));
-        }
+    }
+    if (chosen.is_none() || knows_lists) && !variants.is_empty() {
+        fields.merge("Alternates", alternates(variants));
     }
     let mut vary: Vec<&str> = Vec::new();
     if transparent {
@@ -108,7 +112,7 @@ fn alternates(variants: &[Variant]) -> Vec<u8> {
     let one = |variant: &Variant| {
         let mut out = Vec::new();
         out.extend_from_slice(b"{\"");
-        out.extend_from_slice(&escape::os_path(&variant.name, true));
+        out.extend_from_slice(&escape::segment(&variant.name));
         out.extend_from_slice(format!("\" {}", quality_text(variant.source_quality)).as_bytes());
         let mut part = |name: &str, value: &[u8]| {
             if !value.is_empty() {
@@ -136,11 +140,11 @@ fn quality_text(quality: f32) -> String {
 fn list(variants: &[Variant]) -> Vec<u8> {
     let mut out = b"Available variants:\n<ul>\n".to_vec();
     for variant in variants {
-        let name = escape::os_path(&variant.name, true);
+        let name = escape::segment(&variant.name);
         out.extend_from_slice(b"<li><a href=\"");
         out.extend_from_slice(&escape::html(&name));
         out.extend_from_slice(b"\">");
-        out.extend_from_slice(&escape::html(&name));
+        out.extend_from_slice(&escape::html(&variant.name));
         out.extend_from_slice(b"</a> ");
         if let Some(description) = &variant.description {
             out.extend_from_slice(description);

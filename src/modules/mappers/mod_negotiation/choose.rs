@@ -111,12 +111,14 @@ fn compare(a: &Quality, b: &Quality) -> Ordering {
 
 fn rate(wishes: &Wishes, dir: &NegotiationDir, variant: &Variant, fallback: bool) -> Quality {
     let (kind, level, definite) = rate_kind(wishes, variant);
-    let language = rate_language(wishes.languages.as_deref(), variant, fallback);
+    // Only what LanguagePriority names can be fallen back on.
+    let language_index = language_index(dir, variant);
+    let language = rate_language(wishes.languages.as_deref(), variant, fallback && language_index != usize::MAX);
     let (charset, plain_charset) = rate_charset(wishes.charsets.as_deref(), variant);
     Quality {
         kind: kind * variant.source_quality,
         language,
-        language_index: language_index(dir, variant),
+        language_index,
         level,
         charset,
         plain_charset,

@@ -15,7 +15,7 @@ use crate::config::*;
 use crate::engine::{self, BoxFuture};
 use crate::log::Level;
 use crate::module::{Answer, FIRST, Hooks, Linked, MIDDLE, Module, Phase, UnknownParts, declined};
-use crate::request::{FileInfo, FileKind, Request, Status, Version};
+use crate::request::{FileInfo, FileKind, MethodNumber, Request, Status, Version};
 use crate::server::{self, conditional, escape};
 use bstr::{BStr, BString, ByteSlice};
 use bytes::Bytes;
@@ -251,7 +251,7 @@ async fn find_and_choose(r: &mut Request) -> Answer {
     if variants.is_empty() {
         let text = format_args!(
             "AH00687: Negotiation: discovered file(s) matching request: {} (None could be negotiated).",
-            r.filename
+            crate::log::raw(&r.filename)
         );
         r.log(Level::Error, "negotiation", text);
         return Answer::Status(Status::NOT_FOUND);
@@ -311,7 +311,7 @@ fn of_file(name: BString, sub: Box<Request>) -> Variant {
 /// Reads a map's file: its variants, with the sizes of files that it does not tell, and its text.
 fn load_map(r: &Request, path: &BString) -> Result<(Vec<Variant>, Bytes), Status> {
     let text = engine::block(|| std::fs::read(path.to_os_str_lossy())).map_err(|error| {
-        let text = format_args!("AH00683: cannot access type map file: {path}");
+        let text = format_args!("AH00683: cannot access type map file: {}", crate::log::raw(path));
         r.log_errno(Level::Error, "negotiation", &error, text);
         Status::FORBIDDEN
     })?;
@@ -342,7 +342,7 @@ async fn serve_map(r: &mut Request) -> Answer {
         Err(status) => return Answer::Status(status),
     };
     // Old caches do not know Vary.
-    if !r.server::<NegotiationServer>().cache.unwrap_or(false) && r.version < Version::V1_1 && variants.len() != 1 {
+    if !r.server::<NegotiationServer>().cache.unwrap_or(false) && r.version < Version::V1_1 {
         r.no_cache = true;
     }
     let Some(chosen) = variants.into_iter().nth(choice.at) else { return Answer::Declined };
@@ -355,9 +355,35 @@ async fn serve_map(r: &mut Request) -> Answer {
         r.set_content_type(kind);
         r.content_languages = chosen.languages;
         r.content_encoding = choice.encoding.or(chosen.encoding);
+        if !(r.method.is(MethodNumber::GET) || r.method.is(MethodNumber::POST)) {
+            server::allow(r, &[MethodNumber::GET, MethodNumber::OPTIONS, MethodNumber::POST]);
+            return Answer::Status(Status::METHOD_NOT_ALLOWED);
+        }
         r.headers_out.set("Accept-Ranges", "bytes");
+        r.mtime = r.mtime.max(r.finfo.mtime);
+        if let Some(status) = conditional::meets_conditions(r) {
+            r.status = status;
+            return Answer::Ok;
+        }
         r.respond(crate::request::Body::Bytes(text.slice(range)));
         return Answer::Ok;
+    }
+    if r.err_headers_out.contains("TCN") {
+        // What the map leads to is looked at before anything is said of it.
+        let sub = server::lookup_file(r, &chosen.name).await;
+        let is_map_too =
+            sub.content_type.as_ref().is_some_and(|kind| kind == MAP_TYPE) || sub.handler.as_ref().is_some_and(is_map);
+        let refused = match sub.status {
+            Status::OK if is_map_too => Some(Status::VARIANT_ALSO_VARIES),
+            Status::OK => None,
+            status => Some(status),
+        };
+        if let Some(status) = refused {
+            for name in ["Content-Location", "Alternates", "Vary", "TCN"] {
+                r.err_headers_out.unset(name);
+            }
+            return Answer::Status(status);
+        }
     }
     r.mtime = r.mtime.max(r.finfo.mtime);
     let mut validator = conditional::Tag::new();

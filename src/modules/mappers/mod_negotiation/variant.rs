@@ -58,6 +58,7 @@ pub(super) fn read_map(text: &[u8], file: &bstr::BStr, variants: &mut Vec<Varian
                 "AH00681: Syntax error in type map, no ':' in {file} for header {shown}"
             )));
         };
+        let value = without_comments(value);
         let value = value.trim();
         let name = name.trim().to_ascii_lowercase();
         if value.is_empty() {
@@ -135,6 +136,18 @@ impl Record {
             variants.push(record.variant);
         }
     }
+}
+
+/// The value of a field with blanks in place of its comments.
+fn without_comments(value: &[u8]) -> Vec<u8> {
+    let mut inside = false;
+    let one = |byte: &u8| {
+        inside |= *byte == b'(';
+        let out = if inside { b' ' } else { *byte };
+        inside &= *byte != b')';
+        out
+    };
+    value.iter().map(one).collect()
 }
 
 /// The next line with those that continue it (which start with a blank); comments are skipped.

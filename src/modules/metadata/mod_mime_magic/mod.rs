@@ -101,7 +101,7 @@ fn find_type(r: &mut Request) -> Answer {
     let start = match found {
         Ok(start) => start,
         Err(error) => {
-            let text = format_args!("AH01512: mod_mime_magic: can't read `{}'", r.filename);
+            let text = format_args!("AH01512: mod_mime_magic: can't read `{}'", crate::log::raw(&r.filename));
             r.log_errno(Level::Error, "mime_magic", &error, text);
             return Answer::Declined;
         }
@@ -113,7 +113,10 @@ fn find_type(r: &mut Request) -> Answer {
         let unpacked = flate2::read::MultiGzDecoder::new(&start[..]).take(LOOK as u64).read_to_end(&mut inner);
         if inner.is_empty() {
             if let Err(error) = unpacked {
-                let text = format_args!("AH01554: mod_mime_magic: read failed from uncompress of {}", r.filename);
+                let text = format_args!(
+                    "AH01554: mod_mime_magic: read failed from uncompress of {}",
+                    crate::log::raw(&r.filename)
+                );
                 r.log_errno(Level::Error, "mime_magic", &error, text);
             }
             return Answer::Declined;

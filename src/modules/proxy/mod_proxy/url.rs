@@ -144,7 +144,11 @@ pub fn script_path(
         escaped_path(&place.path, keep).ok_or(Answer::Status(Status::BAD_REQUEST))?
     };
     if as_written && path.iter().any(|byte| byte.is_ascii_control()) {
-        let text = format_args!("AH{}: To be forwarded path contains control characters ({})", tags[1], r.uri);
+        let text = format_args!(
+            "AH{}: To be forwarded path contains control characters ({})",
+            tags[1],
+            crate::log::raw(&r.uri)
+        );
         r.log(Level::Error, module, text);
         return Err(Answer::Status(Status::FORBIDDEN));
     }
