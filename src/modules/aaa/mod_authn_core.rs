@@ -122,7 +122,6 @@ fn provider_alias(cx: &mut Cx<'_>, opener: &BStr) -> Outcome {
     };
     let (base, rest) = httpd_conf::next_word(inner);
     let (alias, _) = httpd_conf::next_word(rest);
-    let (base, alias) = (BString::from(base), BString::from(alias));
     if base.is_empty() || alias.is_empty() {
         return Err(format!("{name}> directive requires additional arguments").into());
     }

@@ -73,10 +73,8 @@ pub(super) fn decide(r: &mut Request, variants: &mut [Variant]) -> Result<Decisi
 /// Content-Location, Alternates, Vary, TCN; in errors too.
 fn set_fields(r: &mut Request, variants: &[Variant], transparent: bool, knows_lists: bool, chosen: Option<usize>) {
     let fields = &mut r.err_headers_out;
-    if transparent {
-        if let Some(variant) = chosen.and_then(|at| variants.get(at)) {
-            fields.set("Content-Location", escape::os_path(&variant.name, true));
-        }
+    if transparent && let Some(variant) = chosen.and_then(|at| variants.get(at)) {
+        fields.set("Content-Location", escape::os_path(&variant.name, true));
     }
     if (chosen.is_none() || knows_lists) && !variants.is_empty() {
         fields.merge("Alternates", alternates(variants));
