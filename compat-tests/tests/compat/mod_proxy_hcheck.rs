@@ -1,6 +1,7 @@
 //! mod_proxy_hcheck: what is asked of members, how often, and what the answers mean.
 
 use compat_tests::normal::BALANCERS;
+use compat_tests::tls::server;
 use compat_tests::{Backend, Group, group, says_and_closes, under_each_mpm};
 
 const MODULES: &str = "proxy proxy_http proxy_balancer slotmem_shm lbmethod_byrequests proxy_hcheck";
@@ -65,6 +66,18 @@ under_each_mpm! {
             )
             .mpm(mpm),
         );
+    }
+}
+
+#[test]
+fn over_tls() {
+    let secured = Backend::start_tls(&server("local"), &[]).port;
+    let members = format!(
+        "<Proxy balancer://c>\nBalancerMember http://127.0.0.1:1 hcmethod=TCP hcinterval=100ms\nBalancerMember https://localhost:{secured} hcmethod=GET hcinterval=100ms hcuri=/x hcexpr=shown\n</Proxy>\n"
+    );
+    for engine in ["on", "off"] {
+        let conf = format!("SSLProxyEngine {engine}\nProxyHCExpr shown {{hc('body') =~ /GET .x HTTP/}}\n{members}");
+        states(checked(&format!("hcheck: SSLProxyEngine {engine}"), &conf).with_tls());
     }
 }
 

@@ -3,8 +3,9 @@
 use super::super::mod_proxy::{self, ProxyServer, Worker, bits, clock, word};
 use super::{HealthServer, METHODS, TCP};
 use crate::config::{Configuration, CoreServer, Merged, Server};
-use crate::engine::{self, Outbound, Stream};
+use crate::engine::{self, Outbound, Semaphore, Stream};
 use crate::log::{Level, raw};
+use crate::module::{Outgoing, OutgoingTls};
 use crate::request::{Connection, Request, Status, Table};
 use crate::server;
 use bstr::{BString, ByteSlice};
@@ -12,7 +13,7 @@ use parking_lot::Mutex;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Octets of a response that are read at most.
@@ -25,25 +26,31 @@ fn key(worker: &Arc<Worker>) -> usize {
     Arc::as_ptr(worker) as usize
 }
 
-/// Takes the member for a check; false: it is being asked already, or too many are.
-pub fn begins(worker: &Arc<Worker>, at_once: i64) -> bool {
+/// Takes the member for a check; false: it is being asked already.
+pub fn begins(worker: &Arc<Worker>) -> bool {
     let mut running = RUNNING.lock();
-    let room = usize::try_from(at_once.max(1)).unwrap_or(1);
-    if running.len() >= room || running.contains(&key(worker)) {
-        return false;
+    let free = !running.contains(&key(worker));
+    if free {
+        running.push(key(worker));
     }
-    running.push(key(worker));
-    true
+    free
+}
+
+/// How many checks are in progress at a time: the others stand in line.
+fn places(at_once: i64) -> &'static Arc<Semaphore> {
+    static PLACES: OnceLock<Arc<Semaphore>> = OnceLock::new();
+    PLACES.get_or_init(|| Semaphore::new(usize::try_from(at_once.max(1)).unwrap_or(1)))
 }
 
 /// Asks the member and notes what that means.
-pub async fn run(configuration: &'static Configuration, server: &'static Server, worker: Arc<Worker>, threaded: bool) {
+pub async fn run(configuration: &'static Configuration, server: &'static Server, worker: Arc<Worker>, at_once: i64) {
+    let _place = places(at_once).acquire().await;
     let settings = server.settings.of::<ProxyServer>();
     let core = || server.timeout.or(server.settings.of::<CoreServer>().timeout).unwrap_or(Duration::from_secs(60));
     let patience = worker.parameters.timeout.or(settings.timeout).unwrap_or_else(core);
     let well = ask(configuration, server, &worker, patience).await;
     let (state, words) = (worker.state(), &worker.state().0);
-    let (how, name) = (if threaded { "Threaded " } else { "" }, worker.shown_name());
+    let (how, name) = (if at_once > 0 { "Threaded " } else { "" }, worker.shown_name());
     if state.has(bits::HEALTH_FAILED | bits::IN_ERROR) {
         if well {
             words.add(word::PASSED, 1);
@@ -78,10 +85,13 @@ async fn ask(
     if method == TCP {
         return true;
     }
-    if worker.scheme == "https" {
-        server.log(Level::Warn, "proxy_hcheck", format_args!("AH03252: mod_ssl not configured?"));
-        return false;
-    }
+    let stream = match worker.scheme == "https" {
+        true => match secure(configuration, server, worker, stream, patience).await {
+            Some(secured) => secured,
+            None => return false,
+        },
+        false => stream,
+    };
     let Some(name) = usize::try_from(method).ok().and_then(|method| METHODS.get(method)) else { return false };
     let answer = engine::timeout(patience, exchange(&stream, worker, name)).await;
     let Ok(Ok(Some(answer))) = answer else { return false };
@@ -114,6 +124,34 @@ async fn connect(server: &'static Server, worker: &Arc<Worker>, patience: Durati
         }
     }
     None
+}
+
+/// Secures a connection with what holds for backends of the server; None: that was not possible, which the log says.
+async fn secure(
+    configuration: &'static Configuration,
+    server: &'static Server,
+    worker: &Worker,
+    stream: Stream,
+    patience: Duration,
+) -> Option<Stream> {
+    let mut r = request(configuration, server);
+    let tls = configuration.providers.find::<dyn OutgoingTls>(b"tls").filter(|tls| tls.settings(&r).is_some());
+    let Some(tls) = tls else {
+        server.log(Level::Warn, "proxy_hcheck", format_args!("AH03252: mod_ssl not configured?"));
+        return None;
+    };
+    let how = Outgoing { host: worker.host.as_bstr(), protocols: &[], patience };
+    tls.connect(&mut r, stream, how).await
+}
+
+/// A request of nobody's, for what asks for one.
+fn request(configuration: &'static Configuration, server: &'static Server) -> Request {
+    let nobody = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    let connection = Arc::new(Connection::new(0, nobody, nobody, server));
+    let dir = Arc::new(Merged::new(server.defaults.clone(), 0));
+    let mut r = Request::new(connection, configuration, dir);
+    r.server = server;
+    r
 }
 
 /// What a member answered.
@@ -222,11 +260,7 @@ fn judge(configuration: &'static Configuration, server: &'static Server, worker:
         server.log(Level::Debug, "proxy_hcheck", text);
         return well;
     };
-    let nobody = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-    let connection = Arc::new(Connection::new(0, nobody, nobody, server));
-    let dir = Arc::new(Merged::new(server.defaults.clone(), 0));
-    let mut r = Request::new(connection, configuration, dir);
-    r.server = server;
+    let mut r = request(configuration, server);
     r.status = Status(answer.status);
     r.headers_out = answer.fields;
     r.notes.set(server::expression::HEALTH_BODY, answer.body);

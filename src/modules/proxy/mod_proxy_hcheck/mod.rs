@@ -275,11 +275,11 @@ impl Periodic for Checks {
                     if words.number(word::METHOD) == NONE || state.has(bits::STOPPED) || !due {
                         continue;
                     }
-                    if !check::begins(&worker, at_once) {
+                    if !check::begins(&worker) {
                         continue;
                     }
                     words.set(word::CHECKED, now);
-                    engine::spawn(check::run(configuration, server, worker, at_once > 0));
+                    engine::spawn(check::run(configuration, server, worker, at_once));
                 }
             }
         }
