@@ -12,7 +12,7 @@ use super::{h2, host, pool, ranges, response_head};
 use crate::config::Configuration;
 use crate::engine::{self, Stream};
 use crate::module::{HeaderStep, Http2, ProxyHeader, Secured, Tls};
-use crate::request::{Body, Connection, MethodNumber, ReadLimits, Request, Status, Switch, Version};
+use crate::request::{Afterwards, Body, Connection, MethodNumber, ReadLimits, Request, Status, Switch, Version};
 use crate::server::{self, Handover, SlotState, Waiting, date};
 use ::http::request::Parts;
 use std::sync::Arc;
@@ -425,6 +425,9 @@ async fn answer(
             manner.close |= status.drops_connection();
             server::die(r, status).await;
         }
+    }
+    if let Some(Afterwards(work)) = r.extensions.take() {
+        slot.lend(&r.connection, work).await;
     }
     if r.extensions.take::<Switch>().is_some()
         && let Some(input) = input.take()

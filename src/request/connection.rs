@@ -95,6 +95,10 @@ pub trait Reply: Send + Sync {
 /// Left with a request that changes its connection to HTTP/2: it is answered there.
 pub struct Switch;
 
+/// Work that a handler leaves behind for the connection, in a request's extensions: a tunnel. Nothing but the connection
+/// is held while it goes on.
+pub struct Afterwards(pub crate::engine::BoxFuture<'static, ()>);
+
 impl Connection {
     pub fn new(id: u64, client: SocketAddr, local: SocketAddr, base: &'static Server) -> Connection {
         let text = |addr: SocketAddr| BString::from(addr.ip().to_canonical().to_string());

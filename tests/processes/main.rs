@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backends;
+mod crowd;
+mod mixed;
 mod scripts;
 mod server;
 mod systemd;

@@ -25,7 +25,7 @@ fn limits(kind: &str) -> &'static str {
 
 /// A port that is free, from below those that the kernel gives to outgoing connections: another test's client cannot take
 /// it before the server does.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
         let next = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));

@@ -9,7 +9,7 @@ use crate::http::head::Limits;
 use crate::http::send::{self, Manner};
 use crate::http::slot::{Slot, log};
 use crate::http::{body, pool, ranges};
-use crate::request::{Body, Connection, Request, Status, StreamOf};
+use crate::request::{Afterwards, Body, Connection, Request, Status, StreamOf};
 use crate::server::{self, SlotState, date};
 use ::h2::RecvStream;
 use ::http::request::Parts;
@@ -98,6 +98,9 @@ async fn answer(session: &Arc<Session>, arrival: Arrival, reply: &Arc<Reply>, co
         let said = {
             let making = async {
                 server::handle(&mut r).await;
+                if let Some(Afterwards(work)) = r.extensions.take() {
+                    slot.lend(&connection, work).await;
+                }
                 *connection.stream.lock() = None;
             };
             until_reset(reply, websocket::join(reply, recv, ours, patience, making)).await

@@ -129,6 +129,6 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
     if started.is_err() {
         return Answer::Status(Status::BAD_GATEWAY);
     }
-    mod_proxy::tunnel(r, wire, span).await;
+    mod_proxy::tunnel(r, wire, span);
     Answer::Done
 }

@@ -128,6 +128,6 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
     if wire.send(&out).await.is_err() {
         return Answer::Status(Status::SERVICE_UNAVAILABLE);
     }
-    mod_proxy::tunnel(r, wire, span).await;
+    mod_proxy::tunnel(r, wire, span);
     Answer::Done
 }

@@ -3,7 +3,7 @@
 use super::secure::reading_ended;
 use super::wire::Wire;
 use crate::engine::{self, Stream};
-use crate::request::{Body, Remote, Request, Status};
+use crate::request::{Afterwards, Body, Remote, Request, Status};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering;
@@ -75,18 +75,25 @@ impl<'s> Half<'s> {
     }
 }
 
-/// Joins the client of `r` and a backend until both have ended or nothing came for `patience`. Nothing else is sent on the
-/// client's connection afterwards. As in Apache the log does not count what went through.
-pub async fn tunnel(r: &mut Request, wire: Wire, patience: Duration) {
+/// Leaves a tunnel behind, between the client of `r` and a backend. Nothing else is sent on the client's connection
+/// afterwards. As in Apache the log does not count what went through.
+pub fn tunnel(r: &mut Request, wire: Wire, patience: Duration) {
     let client = r.connection.stream.lock().clone();
     let early = std::mem::take(&mut *r.connection.early.lock());
     leave(r);
-    let Some(client) = client else { return };
+    if let Some(client) = client {
+        r.extensions.put(Afterwards(Box::pin(join(client, early, wire, patience))));
+    }
+}
+
+/// Moves octets both ways until both sides have ended or nothing came for `patience`.
+async fn join(client: Stream, early: Vec<u8>, wire: Wire, patience: Duration) {
     let first = wire.unread().to_vec();
     let backend = &wire.backend.stream;
     let mut out = Half::new(&client, backend, &early);
     let mut back = Half::new(backend, &client, &first);
     back.remote = wire.backend.remote;
+    drop((early, first));
     loop {
         let step = poll_fn(|cx| {
             let moved = match (out.advance(cx), back.advance(cx)) {

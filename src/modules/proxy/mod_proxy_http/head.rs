@@ -273,7 +273,7 @@ async fn switch(r: &mut Request, call: &Call, line: StatusLine, mut fields: Tabl
     r.status_line = Some(line.text);
     let limit = mod_proxy::patience(r, call.worker.as_deref());
     if mod_proxy::say(r, &out).await.is_ok() {
-        mod_proxy::tunnel(r, wire, limit).await;
+        mod_proxy::tunnel(r, wire, limit);
     }
     Answer::Done
 }
