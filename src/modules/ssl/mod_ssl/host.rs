@@ -19,6 +19,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
 use rustls::{SignatureScheme, SupportedProtocolVersion};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// What is spoken where nothing else is agreed on.
@@ -186,7 +187,7 @@ pub fn build(configuration: &Configuration, server: &Server, phrases: &mut Phras
         None => Arc::new(rustls::server::NoServerSessionStorage {}),
     };
     if settings.tickets != Some(false) {
-        config.ticketer = Arc::new(tickets(configuration, server, lifetime)?);
+        config.ticketer = Arc::new(tickets(configuration, server, lifetime)?.bound_to(judgement(verifier.as_deref())));
     }
     let speaking = |name: &'static str| {
         let mut config = config.clone();
@@ -196,6 +197,19 @@ pub fn build(configuration: &Configuration, server: &Server, phrases: &mut Phras
     let others = configuration.providers.names::<dyn SecuredProtocol>();
     let speaking = others.chain([HTTP1]).map(speaking).collect();
     Ok(Host { config: Arc::new(config), speaking, keys, verifier })
+}
+
+/// A digest of how clients are judged.
+fn judgement(verifier: Option<&Verifier>) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    if let Some(verifier) = verifier {
+        let trust = &verifier.trust;
+        digest.update(format!("{:?} {} {:?}", verifier.mode, trust.depth, trust.revocations));
+        for authority in &trust.authorities {
+            digest.update(Sha256::digest(&authority.der));
+        }
+    }
+    digest.finalize().into()
 }
 
 fn tickets(configuration: &Configuration, server: &Server, lifetime: u32) -> Result<Tickets, Failed> {

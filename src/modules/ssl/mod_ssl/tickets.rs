@@ -4,11 +4,14 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use rustls::server::ProducesTickets;
 
 const NAME: usize = 16;
+const DIGEST: usize = 32;
 
 /// One server's key.
 pub struct Tickets {
     name: [u8; NAME],
     key: LessSafeKey,
+    /// What sessions are bound to besides the key: the name, and a digest of how clients are judged.
+    bound: [u8; NAME + DIGEST],
     /// Seconds.
     lifetime: u32,
 }
@@ -37,7 +40,16 @@ impl Tickets {
         Tickets::with(*name, key, lifetime)
     }
     fn with(name: [u8; NAME], key: &[u8], lifetime: u32) -> Option<Tickets> {
-        Some(Tickets { name, key: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?), lifetime })
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?);
+        Some(Tickets { name, key, bound: [0; NAME + DIGEST], lifetime }.bound_to([0; DIGEST]))
+    }
+    /// The same for sessions of servers that judge clients in one way: where a key is shared, a client that one server
+    /// let in does not come to another with its ticket.
+    pub fn bound_to(mut self, digest: [u8; DIGEST]) -> Tickets {
+        for (place, octet) in self.bound.iter_mut().zip(self.name.iter().chain(&digest)) {
+            *place = *octet;
+        }
+        self
     }
 }
 
@@ -51,7 +63,7 @@ impl ProducesTickets for Tickets {
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let nonce = random::<NONCE_LEN>()?;
         let mut sealed = plain.to_vec();
-        let aad = Aad::from(self.name);
+        let aad = Aad::from(self.bound);
         self.key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed).ok()?;
         Some([&self.name[..], &nonce, &sealed].concat())
     }
@@ -63,7 +75,7 @@ impl ProducesTickets for Tickets {
         }
         let mut sealed = sealed.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self.key.open_in_place(nonce, Aad::from(self.name), &mut sealed).ok()?.len();
+        let length = self.key.open_in_place(nonce, Aad::from(self.bound), &mut sealed).ok()?.len();
         sealed.truncate(length);
         Some(sealed)
     }
@@ -72,6 +84,13 @@ impl ProducesTickets for Tickets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shared_key_does_not_share_clients() {
+        let made = |digest| Tickets::of(&[7; 48], 300).unwrap().bound_to([digest; 32]);
+        let ticket = made(1).encrypt(b"a session").unwrap();
+        assert!(made(1).decrypt(&ticket).is_some() && made(2).decrypt(&ticket).is_none());
+    }
 
     #[test]
     fn a_ticket_is_of_one_server() {
