@@ -4,6 +4,7 @@ mod auth;
 pub mod cgi;
 pub mod conditional;
 pub mod date;
+pub mod dbm;
 mod default_handler;
 pub mod disk_cache;
 pub mod error_page;

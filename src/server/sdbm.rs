@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+pub use crate::sys::dbm::Access;
+
 const PAGE: usize = 1024;
 const BITS_BLOCK: usize = 4096;
 /// Octets of a pair at most.
@@ -18,18 +20,6 @@ pub struct Sdbm {
     pages: File,
     directory: File,
     bits: Vec<u8>,
-}
-
-/// How to open the files.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
-    Read,
-    /// For reading and writing; they must be there.
-    Write,
-    /// As `Write`, made where they are not there.
-    Extend,
-    /// As `Extend`, emptied.
-    Create,
 }
 
 /// A pair that no page can hold.

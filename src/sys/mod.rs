@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod crypt;
+pub mod dbm;
 pub mod epoll;
 pub mod fork;
 pub mod iconv;

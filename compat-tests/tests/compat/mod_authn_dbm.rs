@@ -1,20 +1,27 @@
 //! mod_authn_dbm: AuthDBMUserFile, AuthDBMType.
 
 use compat_tests::{Group, group};
-use pinion::server::sdbm::{Access, Sdbm};
+use pinion::server::dbm::{Access, Dbm, Format};
 
 const SECRET: &str = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
 
-/// A group with an SDBM file of these pairs.
-pub fn with_database(group: Group, name: &str, pairs: &[(&str, &str)]) -> Group {
-    let root = tempfile::tempdir().expect("a directory");
-    let path = root.path().join("map");
-    let mut database = Sdbm::open(&path, Access::Create).expect("a database");
-    for (key, value) in pairs {
-        database.store(key.as_bytes(), value.as_bytes()).expect("stored").expect("short enough");
+/// A group with files of these pairs: `NAME` for SDBM, `NAME.db` for Berkeley DB, `NAME.gdbm` for GDBM.
+pub fn with_database(mut group: Group, name: &str, pairs: &[(&str, &str)]) -> Group {
+    for (format, suffix) in [("SDBM", ""), ("DB", ".db"), ("GDBM", ".gdbm")] {
+        let root = tempfile::tempdir().expect("a directory");
+        let path = root.path().join("map");
+        let format = Format::named(format.as_bytes()).expect("libdb5.3 and libgdbm6 come with Debian's apache2");
+        let mut database = Dbm::open(format, &path, Access::Create, 0o644).expect("a database");
+        for (key, value) in pairs {
+            database.store(key.as_bytes(), value.as_bytes()).expect("stored");
+        }
+        drop(database);
+        for file in format.files(&path) {
+            let end = file.extension().map_or(suffix.to_owned(), |end| format!(".{}", end.display()));
+            group = group.file(&format!("{name}{end}"), std::fs::read(file).expect("a file"));
+        }
     }
-    let [bits, pages] = Sdbm::files(&path).map(|path| std::fs::read(path).expect("a file"));
-    group.file(&format!("{name}.dir"), bits).file(&format!("{name}.pag"), pages)
+    group
 }
 
 fn users(name: &str) -> Group {
@@ -40,6 +47,15 @@ fn users_and_formats() {
         "AuthDBMType SDBM\nAuthDBMUserFile @ROOT@/conf/users",
         "AuthDBMUserFile conf/users\nAuthDBMType sdbm",
         "AuthDBMUserFile conf/users\nAuthDBMType nonsense",
+        "AuthDBMUserFile conf/users.db",
+        "AuthDBMUserFile conf/users.db\nAuthDBMType default",
+        "AuthDBMUserFile conf/users.db\nAuthDBMType db",
+        "AuthDBMUserFile conf/users.gdbm\nAuthDBMType GDBM",
+        "AuthDBMUserFile conf/users.db\nAuthDBMType GDBM",
+        "AuthDBMUserFile conf/users.db\nAuthDBMType NDBM",
+        "AuthDBMUserFile conf/users",
+        "AuthDBMUserFile conf/none\nAuthDBMType gdbm",
+        "AuthDBMUserFile conf\nAuthDBMType gdbm",
         "AuthDBMUserFile conf/none\nAuthDBMType SDBM",
         "AuthDBMType SDBM",
         "AuthDBMUserFile conf/users\nAuthDBMType SDBM\nAuthBasicUseDigestAlgorithm MD5\nAuthName realm",

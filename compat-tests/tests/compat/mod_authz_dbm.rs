@@ -35,6 +35,10 @@ fn rules() {
         "AuthDBMGroupFile conf/none\nAuthzDBMType SDBM\nRequire dbm-group all",
         "AuthDBMGroupFile conf/none\nAuthzDBMType SDBM\nRequire dbm-file-group",
         "AuthDBMGroupFile conf/groups\nAuthzDBMType nonsense\nRequire dbm-group all",
+        "AuthDBMGroupFile conf/groups.db\nRequire dbm-group only",
+        "AuthDBMGroupFile conf/groups.db\nAuthzDBMType DB\nAuthName elsewhere\nRequire dbm-group staff",
+        "AuthDBMGroupFile conf/groups.gdbm\nAuthzDBMType gdbm\nRequire dbm-group only",
+        "AuthDBMGroupFile conf/groups\nRequire dbm-group all",
     ]
     .iter()
     .enumerate()

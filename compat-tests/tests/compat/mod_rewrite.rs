@@ -208,27 +208,32 @@ Options None
 }
 
 #[test]
-fn dbm_map() {
-    use pinion::server::sdbm::{Access, Sdbm};
-    let dir = tempfile::tempdir().expect("a directory");
-    let name = dir.path().join("map");
-    let mut database = Sdbm::open(&name, Access::Create).expect("a database");
-    for number in 0..300 {
-        let stored = database.store(format!("k{number}").as_bytes(), format!("a.txt?{number}").as_bytes());
-        assert!(stored.is_ok_and(|stored| stored.is_ok()));
+fn dbm_maps() {
+    let pairs: Vec<(String, String)> =
+        (0..300).map(|number| (format!("k{number}"), format!("a.txt?{number}"))).collect();
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let group = crate::mod_authn_dbm::with_database(rewriting("rewrite dbm maps"), "conf/map", &pairs);
+    let mut conf = String::from("LogLevel rewrite:trace8\nRewriteEngine on\n");
+    let mut requests = Vec::new();
+    for (number, source) in [
+        "dbm=sdbm:conf/map",
+        "dbm=SDBM:@ROOT@/conf/map",
+        "dbm:conf/map.db",
+        "dbm=default:conf/map.db",
+        "dbm=DB:conf/map.db",
+        "dbm=gdbm:conf/map.gdbm",
+        "dbm=gdbm:conf/map.db",
+    ]
+    .iter()
+    .enumerate()
+    {
+        conf += &format!(
+            "RewriteMap m{number} {source}\nRewriteRule ^/d{number}/(.*)$ /${{m{number}:$1|a.html}} [UnsafeAllow3F,L]\n"
+        );
+        requests.extend(["k7", "k299", "k300"].map(|key| format!("/d{number}/{key}")));
     }
-    let [bits, pages] = Sdbm::files(&name).map(|path| std::fs::read(path).expect("a file"));
-    rewriting("rewrite dbm map")
-        .file("conf/map.dir", bits)
-        .file("conf/map.pag", pages)
-        .conf(
-            "LogLevel rewrite:trace8\nRewriteEngine on\nRewriteMap m dbm=sdbm:conf/map\nRewriteMap gone dbm=sdbm:conf/map\n\
-             RewriteRule ^/d/(.*)$ /${m:$1|a.html} [UnsafeAllow3F,L]\n",
-        )
-        .get("/d/k7")
-        .get("/d/k299")
-        .get("/d/k300")
-        .check();
+    let group = requests.iter().fold(group.conf(&conf), |group, path| group.get(path));
+    group.check();
 }
 
 #[test]
@@ -406,11 +411,20 @@ fn errors() {
         "RewriteMap a rnd:nope",
         "RewriteMap a dbm=foo:/nope",
         "RewriteMap a dbm=sdbm:/nope",
+        "RewriteMap a dbm=db:/nope",
+        "RewriteMap a dbm=ndbm:conf/httpd.conf",
+        "RewriteMap a dbm=:conf/httpd.conf",
+        "RewriteMap a dbm=gdbm:conf/httpd.conf",
+        "RewriteMap a dbm:conf",
         "RewriteMap a prg:/nope",
         "RewriteMap a prg:/bin/cat",
         "RewriteMap a int:foo",
         "RewriteMap a int:tolower",
         "RewriteMap a dbd:x",
+        "RewriteMap a dbd:",
+        "RewriteMap a dbd",
+        "RewriteMap a dbd=x:y",
+        "RewriteMap a fastdbd:select",
         "RewriteMap a b c d",
         "RewriteBase /x",
         "<Directory />\nRewriteBase x\n</Directory>",

@@ -2,8 +2,9 @@
 
 use super::getopt::Words;
 use super::password::{self, BAD_USER, FILE, From, MISMATCH, OVERFLOW, SYNTAX, Scheme};
+use crate::log::errno_text;
 use crate::server;
-use crate::server::sdbm::{Access, Sdbm};
+use crate::server::dbm::{Access, Dbm, Format};
 use bstr::{BStr, ByteSlice};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -155,7 +156,7 @@ fn run(order: &Order) -> Result<(), Failure> {
         return Ok(());
     }
     let mut database = open(order)?;
-    let broken = |error: io::Error| (FILE, format!("Error opening database {}\n{error}\n", order.file.as_bstr()));
+    let broken = |error: i32| failure(order, &errno_text(error));
     match order.task {
         Task::List => return list(order, &database.pairs().map_err(broken)?),
         Task::Verify => {
@@ -179,8 +180,9 @@ fn run(order: &Order) -> Result<(), Failure> {
     }
     let record = record(order)?;
     let known = database.fetch(&order.user).map_err(broken)?.is_some();
-    if database.store(&order.user, &record).map_err(broken)?.is_err() {
-        return Err((OVERFLOW, "Record too long\n".to_owned()));
+    match database.store(&order.user, &record) {
+        Err(libc::EINVAL) => return Err((OVERFLOW, "Record too long\n".to_owned())),
+        stored => stored.map_err(broken)?,
     }
     done(
         order,
@@ -197,18 +199,20 @@ fn done(order: &Order, how: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open(order: &Order) -> Result<Sdbm, Failure> {
-    let failure = |text: &str| (FILE, format!("Error opening database {}\n{text}\n", order.file.as_bstr()));
-    if !super::is_sdbm(order.format.as_deref()) {
-        return Err(failure("DSO load failed"));
-    }
+fn failure(order: &Order, text: &str) -> Failure {
+    (FILE, format!("Error opening database {}\n{text}\n", order.file.as_bstr()))
+}
+
+fn open(order: &Order) -> Result<Dbm, Failure> {
+    let Some(format) = Format::named(order.format.as_deref().unwrap_or(b"default")) else {
+        return Err(failure(order, "DSO load failed"));
+    };
     let access = match order.task {
         Task::Create => Access::Create,
         Task::List | Task::Verify => Access::Read,
         _ => Access::Write,
     };
-    Sdbm::open(&order.file.to_path_lossy(), access)
-        .map_err(|error| failure(&crate::log::errno_text(error.raw_os_error().unwrap_or(libc::EIO))))
+    Dbm::open(format, &order.file.to_path_lossy(), access, 0o777).map_err(|error| failure(order, &errno_text(error)))
 }
 
 fn list(order: &Order, pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Failure> {

@@ -1,7 +1,8 @@
 //! httxt2dbm: makes a DBM file of a text map, for RewriteMap. Manual: programs/httxt2dbm.html.
 
 use super::getopt::Words;
-use crate::server::sdbm::{Access, Sdbm};
+use crate::log::errno_text;
+use crate::server::dbm::{Access, Dbm, Format, NO_SUCH_FORMAT};
 use bstr::ByteSlice;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::ExitCode;
@@ -35,16 +36,19 @@ pub fn main() -> ExitCode {
 
 fn usage(complaint: &str) -> String {
     let complaint = if complaint.is_empty() { String::new() } else { format!("{complaint}\n\n") };
+    let there = |name: &[u8]| if Format::named(name).is_some() { "available" } else { "unavailable" };
     format!(
         "{complaint}{{program}} -- Program to Create DBM Files for use by RewriteMap\n\
          Usage: {{program}} [-v] [-f format] -i SOURCE_TXT -o OUTPUT_DBM\n\n\
          Options: \n -v    More verbose output\n\n -i    Source Text File. If '-', use stdin.\n\n -o    Output DBM.\n\n\
          \x20-f    DBM Format.  If not specified, will use the APR Default.\n\
-         \x20          GDBM for GDBM files (unavailable)\n\
+         \x20          GDBM for GDBM files ({})\n\
          \x20          SDBM for SDBM files (available)\n\
-         \x20          DB   for berkeley DB files (unavailable)\n\
+         \x20          DB   for berkeley DB files ({})\n\
          \x20          NDBM for NDBM files (unavailable)\n\
-         \x20          default for the default DBM type\n\n"
+         \x20          default for the default DBM type\n\n",
+        there(b"gdbm"),
+        there(b"db")
     )
 }
 
@@ -84,30 +88,30 @@ fn convert(order: &Order) -> Result<(), String> {
         Box::new(io::stdin().lock())
     } else {
         let file = std::fs::File::open(order.input.to_path_lossy());
-        let file = file.map_err(|error| cannot("input file", &order.input, &error))?;
+        let file =
+            file.map_err(|error| cannot("open input file", &order.input, error.raw_os_error().unwrap_or(libc::EIO)))?;
         Box::new(BufReader::new(file))
     };
     if order.verbose {
         let _ = writeln!(err, "Input File: {}", order.input.as_bstr());
     }
-    if !super::is_sdbm(order.format.as_deref()) {
-        return Err(format!("Error: Cannot open output DBM '{}': (20019) DSO load failed\n\n", order.output.as_bstr()));
-    }
-    let mut database = Sdbm::open(&order.output.to_path_lossy(), Access::Extend)
-        .map_err(|error| cannot("output DBM", &order.output, &error))?;
+    let format = Format::named(order.format.as_deref().unwrap_or(b"default")).ok_or(NO_SUCH_FORMAT);
+    let mut database = format
+        .and_then(|format| Dbm::open(format, &order.output.to_path_lossy(), Access::Extend, 0o777))
+        .map_err(|error| cannot("open output DBM", &order.output, error))?;
     if order.verbose {
         let _ = writeln!(err, "DBM File: {}", order.output.as_bstr());
     }
     for line in input.split(b'\n') {
-        let line = line.map_err(|error| cannot("input file", &order.input, &error))?;
+        let line =
+            line.map_err(|error| cannot("open input file", &order.input, error.raw_os_error().unwrap_or(libc::EIO)))?;
         let Some((key, value)) = pair(&line) else { continue };
         if order.verbose {
             let _ = writeln!(err, "    '{}' -> '{}'", key.as_bstr(), value.as_bstr());
         }
-        let stored = database.store(key, value).map_err(|error| cannot("output DBM", &order.output, &error))?;
-        if stored.is_err() {
-            return Err("Error: Conversion Failed: (22) Invalid argument\n\n".to_owned());
-        }
+        database
+            .store(key, value)
+            .map_err(|error| format!("Error: Converting to DBM: ({error}) {}\n", errno_text(error)))?;
     }
     if order.verbose {
         let _ = writeln!(err, "Conversion Complete.");
@@ -115,10 +119,8 @@ fn convert(order: &Order) -> Result<(), String> {
     Ok(())
 }
 
-fn cannot(what: &str, name: &[u8], error: &io::Error) -> String {
-    let code = error.raw_os_error().unwrap_or(libc::EIO);
-    let text = crate::log::errno_text(code);
-    format!("Error: Cannot open {what} '{}': ({code}) {text}\n\n", name.as_bstr())
+fn cannot(what: &str, name: &[u8], error: i32) -> String {
+    format!("Error: Cannot {what} '{}': ({error}) {}\n\n", name.as_bstr(), errno_text(error))
 }
 
 /// Key and value of a line: its first two words. Comments and lines that begin with a space have none.

@@ -11,11 +11,6 @@ mod password;
 pub mod rotatelogs;
 pub mod split_logfile;
 
-/// Whether a DBM format's name means SDBM, which is the only one and so the default.
-fn is_sdbm(format: Option<&[u8]>) -> bool {
-    format.is_none_or(|name| name.eq_ignore_ascii_case(b"sdbm") || name.eq_ignore_ascii_case(b"default"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,7 @@
-//! DBM files of users and groups. Of the formats that Apache may know there is SDBM here, which is the default too.
+//! DBM files of users and groups.
 
-use crate::config::Complaint;
-use crate::server::sdbm::{Access, Sdbm};
+use crate::server::dbm::{Access, Dbm, Format, NO_SUCH_FORMAT};
 use bstr::{BStr, BString, ByteSlice};
-use std::io;
 use std::path::PathBuf;
 
 /// Where a database is and in which format.
@@ -13,20 +11,10 @@ pub(super) struct Database {
     kind: Option<BString>,
 }
 
-/// What Apache's library says of a format that it was built without (`APR_EDSOOPEN`).
-const NO_SUCH_FORMAT: i32 = 20019;
-
 impl Database {
-    /// Takes the name of a format. Those that a file of Apache's may well have are refused here; nonsense is found out when
-    /// the file is opened, as in Apache.
-    pub(super) fn set_kind(&mut self, directive: &str, name: &BStr) -> Result<(), Complaint> {
-        if [&b"GDBM"[..], b"DB"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
-            let text =
-                format!("{directive}: dbm type {name} is not supported; use SDBM (htdbm -TSDBM writes such files)");
-            return Err(text.into());
-        }
+    /// Takes the name of a format. Nonsense is found out when the file is opened, as in Apache.
+    pub(super) fn set_kind(&mut self, name: &BStr) {
         self.kind = Some(name.into());
-        Ok(())
     }
     /// The format as the configuration has it.
     pub(super) fn kind(&self) -> &BStr {
@@ -38,15 +26,12 @@ impl Database {
     }
     /// The value of the first of the keys that has one; Err with an errno (or APR status).
     pub(super) fn fetch(&self, keys: &[&[u8]]) -> Result<Option<BString>, i32> {
-        let known = [&b"default"[..], b"SDBM"].iter().any(|kind| self.kind().eq_ignore_ascii_case(kind));
-        if !known {
-            return Err(NO_SUCH_FORMAT);
-        }
-        let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EINVAL);
-        let path = self.file.as_deref().ok_or(libc::ENOENT)?;
-        let database = Sdbm::open(path, Access::Read).map_err(errno)?;
+        let format = Format::named(self.kind()).ok_or(NO_SUCH_FORMAT)?;
+        let database = Dbm::open(format, self.file.as_deref().ok_or(libc::ENOENT)?, Access::Read, 0)?;
         for key in keys {
-            if let Some(value) = database.fetch(key).map_err(errno)? {
+            // APR takes an empty value of Berkeley DB for none.
+            let there = |value: &Vec<u8>| format != Format::Berkeley || !value.is_empty();
+            if let Some(value) = database.fetch(key)?.filter(there) {
                 return Ok(Some(value.into()));
             }
         }

@@ -1,7 +1,7 @@
 //! mod_authn_dbm: AuthDBMUserFile, users and password hashes in a DBM file that htdbm writes.
 //!
 //! Offers the authentication provider `dbm`. As in Apache, settings of a section take the place of all that stand above, and the
-//! file is opened for each check. Differences: the one format is SDBM. Manual: mod/mod_authn_dbm.html.
+//! file is opened for each check. Manual: mod/mod_authn_dbm.html.
 
 use super::dbm::Database;
 use crate::config::*;
@@ -46,7 +46,8 @@ fn user_file(cx: &mut Cx<'_>, path: &BStr) -> Outcome {
 }
 
 fn kind(cx: &mut Cx<'_>, name: &BStr) -> Outcome {
-    cx.dir::<UsersDir>().0.set_kind("AuthDBMType", name)
+    cx.dir::<UsersDir>().0.set_kind(name);
+    Ok(())
 }
 
 fn hooks(on: &mut Hooks) {

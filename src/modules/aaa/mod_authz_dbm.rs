@@ -1,6 +1,6 @@
 //! mod_authz_dbm: AuthDBMGroupFile, `Require dbm-group NAME ...` and `Require dbm-file-group`.
 //!
-//! No hooks: two providers. The file is opened for each check, as in Apache. Differences: the one format is SDBM.
+//! No hooks: two providers. The file is opened for each check, as in Apache.
 //! Manual: mod/mod_authz_dbm.html.
 
 use super::dbm::Database;
@@ -55,7 +55,8 @@ fn group_file(cx: &mut Cx<'_>, path: &BStr) -> Outcome {
 }
 
 fn kind(cx: &mut Cx<'_>, name: &BStr) -> Outcome {
-    cx.dir::<GroupsDir>().0.set_kind("AuthzDBMType", name)
+    cx.dir::<GroupsDir>().0.set_kind(name);
+    Ok(())
 }
 
 fn hooks(on: &mut Hooks) {

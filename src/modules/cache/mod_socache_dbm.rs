@@ -1,13 +1,13 @@
 //! mod_socache_dbm: a shared object cache in a DBM file, offered as `dbm` (`dbm:/path`).
 //!
 //! No directives, no hooks. A value stands behind the eight octets of its expiry, in seconds, in the machine's order. The
-//! file is locked for each call. Difference: the format is SDBM, whose pairs are at most 1008 octets. Manual:
-//! mod/mod_socache_dbm.html.
+//! file is locked for each call. Difference: where libdb is missing the format is SDBM, whose pairs are at most 1008 octets.
+//! Manual: mod/mod_socache_dbm.html.
 
 use crate::config::*;
 use crate::log::{self, Level};
 use crate::module::{CacheKind, CacheNotReady, Linked, Module, SharedCache};
-use crate::server::sdbm::{Access, Sdbm};
+use crate::server::dbm::{self, Access, Format};
 use crate::sys::account;
 use bstr::{BStr, ByteSlice};
 use nix::unistd;
@@ -50,7 +50,7 @@ struct Cache {
 
 /// The open files with their lock.
 struct Opened {
-    database: Sdbm,
+    database: dbm::Dbm,
     _lock: File,
 }
 
@@ -59,14 +59,13 @@ impl Cache {
         self.path.get().map_or(Path::new(""), PathBuf::as_path)
     }
     fn open(&self, access: Access) -> io::Result<Opened> {
-        let [directory, _] = Sdbm::files(self.path());
-        let lock = File::open(directory)?;
+        let lock = File::open(format().files(self.path()).swap_remove(0))?;
         if access == Access::Read {
             lock.lock_shared()?
         } else {
             lock.lock()?
         }
-        Ok(Opened { database: Sdbm::open(self.path(), access)?, _lock: lock })
+        Ok(Opened { database: open(self.path(), access)?, _lock: lock })
     }
     /// Opens the file or says why that is impossible.
     fn opened(&self, server: &Server, access: Access, what: &str) -> io::Result<Opened> {
@@ -95,6 +94,20 @@ impl Cache {
     }
 }
 
+/// APR's default, or what is always there.
+fn format() -> Format {
+    Format::named(b"default").unwrap_or(Format::Sdbm)
+}
+
+fn open(path: &Path, access: Access) -> io::Result<dbm::Dbm> {
+    dbm::Dbm::open(format(), path, access, 0o644).map_err(failed)
+}
+
+/// Statuses of APR and its libraries go through the log as they are.
+fn failed(status: i32) -> io::Error {
+    io::Error::from_raw_os_error(status)
+}
+
 fn what_open(what: &str) -> &'static str {
     match what {
         "for reading (fetch)" => "AH00809: Cannot open",
@@ -117,7 +130,7 @@ impl SharedCache for Cache {
             let base = process.runtime_dir.clone().unwrap_or_else(|| process.server_root.clone());
             base.join(format!("socache-dbm-{name}"))
         });
-        if let Err(error) = Sdbm::open(&path, Access::Extend) {
+        if let Err(error) = open(&path, Access::Extend) {
             let text = format_args!("AH00804: Cannot create socache DBM file `{}'", path.display());
             log::process_errno(Level::Error, "socache_dbm", &error, text);
             return Err(CacheNotReady);
@@ -125,7 +138,7 @@ impl SharedCache for Cache {
         // Children write to it under their own user.
         if unistd::geteuid().is_root() {
             let user = process.user.as_ref().and_then(|user| account::user_id(user.as_bstr()));
-            for file in Sdbm::files(&path) {
+            for file in format().files(&path) {
                 if let Err(errno) = unistd::chown(&file, user, None) {
                     let text = format_args!("AH00802: Can't change owner of {}", file.display());
                     log::process_errno(Level::Error, "socache_dbm", io::Error::from(errno), text);
@@ -142,11 +155,8 @@ impl SharedCache for Cache {
         let mut opened = self.opened(server, Access::Write, "for writing (store)")?;
         let value = [&(expires / 1_000_000).to_ne_bytes(), value].concat();
         let stored = opened.database.store(key, &value);
-        let failure = match stored {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(_)) => io::Error::from_raw_os_error(libc::EINVAL),
-            Err(error) => error,
-        };
+        let Err(status) = stored else { return Ok(()) };
+        let failure = failed(status);
         let text = format_args!("AH00808: Cannot store socache object to DBM file `{}'", self.path().display());
         server.log_errno(Level::Error, "socache_dbm", &failure, text);
         Err(failure)
@@ -155,7 +165,7 @@ impl SharedCache for Cache {
     fn retrieve(&self, server: &Server, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
         self.sweep(server);
         let opened = self.opened(server, Access::Read, "for reading (fetch)")?;
-        let found = opened.database.fetch(key)?;
+        let found = opened.database.fetch(key).map_err(failed)?;
         drop(opened);
         match found {
             Some(value) if expiry(&value).is_some_and(|expires| expires > log::clock::now()) => {
@@ -168,13 +178,13 @@ impl SharedCache for Cache {
 
     fn remove(&self, server: &Server, key: &[u8]) -> io::Result<()> {
         let mut opened = self.opened(server, Access::Write, "for writing (delete)")?;
-        opened.database.delete(key).map(drop)
+        opened.database.delete(key).map(drop).map_err(failed)
     }
 
     fn status(&self, server: &Server, auto: bool) -> String {
         self.sweep(server);
         let opened = self.opened(server, Access::Read, "for status retrieval");
-        let pairs = opened.and_then(|opened| opened.database.pairs()).unwrap_or_default();
+        let pairs = opened.and_then(|opened| opened.database.pairs().map_err(failed)).unwrap_or_default();
         let size: usize = pairs.iter().map(|(key, value)| key.len() + value.len()).sum();
         let (count, average) = (pairs.len(), size.checked_div(pairs.len()).unwrap_or(0));
         if auto {

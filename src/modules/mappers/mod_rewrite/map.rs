@@ -4,7 +4,7 @@ use crate::config::*;
 use crate::engine;
 use crate::log::{Level, raw};
 use crate::request::{FileKind, Request};
-use crate::server::sdbm::{Access, Sdbm};
+use crate::server::dbm::{Access, Dbm, Format};
 use crate::server::{self, escape, escape::Slashes};
 use bstr::{BStr, BString, ByteSlice};
 use parking_lot::Mutex;
@@ -37,11 +37,11 @@ pub struct Program {
     output: BufReader<ChildStdout>,
 }
 
-/// An open DBM file, and when its pages were last written.
-type Opened = Option<(i64, Arc<Sdbm>)>;
+/// An open DBM file, and when it was last written to.
+type Opened = Option<(i64, Dbm)>;
 
 pub enum Map {
-    Dbm { file: BString, opened: Mutex<Opened> },
+    Dbm { format: Format, file: BString, opened: Mutex<Opened> },
     Text { file: BString, random: bool, table: Mutex<Table> },
     Program { command: Vec<BString>, running: Mutex<Option<Program>> },
     Function(Function),
@@ -88,18 +88,14 @@ impl Map {
             b"dbd" | b"fastdbd" => Err("RewriteMap types dbd and fastdbd require mod_dbd!".into()),
             _ if kind == b"dbm" || kind.starts_with(b"dbm=") => {
                 let format = kind.strip_prefix(b"dbm=").unwrap_or(b"default");
-                match format {
-                    b"default" | b"sdbm" => {}
-                    b"gdbm" | b"ndbm" | b"db" => {
-                        let format = format.as_bstr();
-                        return Err(format!("RewriteMap: dbm type {format} is not supported; use sdbm").into());
-                    }
-                    _ => return Err(format!("RewriteMap: dbm type {} is invalid", format.as_bstr()).into()),
-                }
-                let mut file = path(&[rest, b".dir"].concat())?;
-                let length = file.len() - b".dir".len();
+                let Some(format) = Format::named(format) else {
+                    return Err(format!("RewriteMap: dbm type {} is invalid", format.as_bstr()).into());
+                };
+                let suffix = if format == Format::Sdbm { &b".dir"[..] } else { b"" };
+                let mut file = path(&[rest, suffix].concat())?;
+                let length = file.len() - suffix.len();
                 file.truncate(length);
-                Ok(Map::Dbm { file, opened: Mutex::default() })
+                Ok(Map::Dbm { format, file, opened: Mutex::default() })
             }
             _ => Ok(text(path(source)?, false)),
         }
@@ -134,15 +130,22 @@ impl Map {
             Map::Program { command, running } => {
                 done("", engine::block(|| ask(&mut running.lock(), command, key)).filter(|answer| answer != "NULL"))
             }
-            Map::Dbm { file, opened } => {
-                let pages = BString::from([file.as_slice(), b".pag"].concat());
-                let Some(info) = server::stat(&pages).ok().filter(|info| info.kind != FileKind::None) else {
-                    let text = format_args!("AH00657: mod_rewrite: can't access DBM RewriteMap file {pages}");
+            Map::Dbm { format, file, opened } => {
+                let changing = format.files(&file.to_path_lossy()).pop().unwrap_or_default();
+                let name_of = BString::from(changing.as_os_str().as_encoded_bytes());
+                let Some(info) = server::stat(&name_of).ok().filter(|info| info.kind != FileKind::None) else {
+                    let text = format_args!("AH00657: mod_rewrite: can't access DBM RewriteMap file {name_of}");
                     r.log_errno(Level::Error, "rewrite", libc::ENOENT, text);
                     return done("[dbm]", None);
                 };
                 log(Level::Trace6, format_args!("cache lookup FAILED, forcing new map lookup"));
-                done("[dbm]", engine::block(|| fetch(&mut opened.lock(), file, info.changed, key)))
+                let found = engine::block(|| fetch(&mut opened.lock(), *format, file, info.changed, key));
+                let found = found.unwrap_or_else(|error| {
+                    let text = format_args!("AH00656: mod_rewrite: can't open DBM RewriteMap {file}");
+                    r.log_errno(Level::Error, "rewrite", error, text);
+                    None
+                });
+                done("[dbm]", found)
             }
             Map::Text { file, random, table } => {
                 let info = match server::stat(file) {
@@ -211,17 +214,25 @@ impl Function {
     }
 }
 
-/// The value in a DBM file, which is opened again when it was written to.
-fn fetch(opened: &mut Opened, file: &BString, changed: i64, key: &[u8]) -> Option<BString> {
-    let database = match opened {
-        Some((since, database)) if *since == changed => database.clone(),
-        _ => {
-            let database = Arc::new(Sdbm::open(&file.to_path_lossy(), Access::Read).ok()?);
-            *opened = Some((changed, database.clone()));
-            database
-        }
+/// The value in a DBM file. SDBM files stay open until they are written to; the others would hold off whoever writes.
+fn fetch(
+    opened: &mut Opened,
+    format: Format,
+    file: &BString,
+    changed: i64,
+    key: &[u8],
+) -> Result<Option<BString>, i32> {
+    let open = || Dbm::open(format, &file.to_path_lossy(), Access::Read, 0);
+    if format != Format::Sdbm {
+        return Ok(open()?.fetch(key)?.map(BString::from));
+    }
+    let database = match opened.take().filter(|(since, _)| *since == changed) {
+        Some((_, database)) => database,
+        None => open()?,
     };
-    database.fetch(key).ok()?.map(BString::from)
+    let found = database.fetch(key)?.map(BString::from);
+    *opened = Some((changed, database));
+    Ok(found)
 }
 
 /// One question; the program is started when there is none.

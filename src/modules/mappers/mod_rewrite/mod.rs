@@ -4,8 +4,8 @@
 //! the file name and start over by an internal redirect; a handler of its own makes that redirect. `fixups`, last: types
 //! and handlers that rules force.
 //!
-//! Differences: a program map is one process for each child, started when it is first asked; dbm maps are SDBM files,
-//! other formats and dbd maps are refused. `[P]` answers as Apache does without mod_proxy. Manual: mod/mod_rewrite.html.
+//! Differences: a program map is one process for each child, started when it is first asked; dbd maps are
+//! refused, as they are without mod_dbd. `[P]` answers as Apache does without mod_proxy. Manual: mod/mod_rewrite.html.
 
 mod apply;
 mod directives;
