@@ -56,10 +56,8 @@ pub fn translate_below_root(r: &mut Request) -> Answer {
     }
     r.filename.clear();
     r.filename.extend_from_slice(root);
-    if !path.starts_with(b"/") {
-        r.filename.push(b'/');
-    }
-    r.filename.extend_from_slice(path);
+    r.filename.push(b'/');
+    r.filename.extend_from_slice(path.trim_start_with(|byte| byte == '/'));
     Answer::Ok
 }
 

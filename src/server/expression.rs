@@ -128,10 +128,7 @@ impl<'e> Evaluation<'e> {
             return value;
         }
         for name in self.vary.into_iter().flatten() {
-            let named = |value: &BStr| value.split_str(",").any(|known| known.trim_ascii().eq_ignore_ascii_case(&name));
-            if !self.r.headers_out.all("Vary").any(named) {
-                self.r.headers_out.merge("Vary", &name);
-            }
+            super::vary(&mut self.r.headers_out, &name);
         }
         value
     }

@@ -37,7 +37,7 @@ pub use methods::*;
 pub use mpm::*;
 pub use name::*;
 pub use phases::{apply_network_filters, insert_error_filters, insert_filters};
-pub use redirect::{fast_redirect, internal_redirect, internal_redirect_handler};
+pub use redirect::{fast_redirect, internal_redirect, internal_redirect_handler, internal_redirect_with_vary, vary};
 pub use runtime::{at_end, chains, dump, end, http2, install, protocol, proxy_header, read_limits, tls, tls_variable};
 pub use settle::{Again, die, handle};
 pub(crate) use settle::{attribute_answer, process, settle};

@@ -6,6 +6,17 @@ use crate::config::CoreServer;
 use crate::log::{Level, raw};
 use crate::module::Answer;
 use crate::request::{Request, Status, Table};
+use bstr::BString;
+
+/// Adds the name of a request field to those that the response varies by, unless it is one of them.
+pub fn vary(fields: &mut Table, name: &[u8]) {
+    let known = fields
+        .all("Vary")
+        .any(|value| value.split(|byte| *byte == b',').any(|known| known.trim_ascii().eq_ignore_ascii_case(name)));
+    if !known {
+        fields.merge("Vary", name);
+    }
+}
 
 /// Makes `r` what the subrequest `sub` found, without another lookup (`ap_internal_fast_redirect`).
 pub fn fast_redirect(r: &mut Request, sub: Box<Request>) {
@@ -28,8 +39,7 @@ pub fn fast_redirect(r: &mut Request, sub: Box<Request>) {
     r.dir = sub.dir;
     r.user = sub.user.or(r.user.take());
     r.auth_type = sub.auth_type.or(r.auth_type.take());
-    r.document_root = sub.document_root;
-    r.context = sub.context;
+    // Where the path was mapped to is told of the request as the client sent it.
     // What the subrequest says stands first; what the request said before stays where names differ.
     let merge = |first: &mut Table, second: &mut Table| {
         let mut joined = std::mem::take(first);
@@ -40,6 +50,12 @@ pub fn fast_redirect(r: &mut Request, sub: Box<Request>) {
         }
         *second = joined;
     };
+    // The response varies by what either of them looked at.
+    for value in r.headers_out.all("Vary").map(BString::from).collect::<Vec<_>>() {
+        for name in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            vary(&mut sub.headers_out, name);
+        }
+    }
     merge(&mut sub.notes, &mut r.notes);
     merge(&mut sub.headers_out, &mut r.headers_out);
     merge(&mut sub.err_headers_out, &mut r.err_headers_out);
@@ -63,6 +79,18 @@ pub async fn internal_redirect_handler(r: &mut Request, target: &[u8]) -> Answer
         return Answer::Status(status);
     }
     r.content_type = content_type;
+    run(r).await
+}
+
+/// As [`internal_redirect`]; the response varies as it would have done without it (mod_rewrite).
+pub async fn internal_redirect_with_vary(r: &mut Request, target: &[u8]) -> Answer {
+    let vary = r.headers_out.get("Vary").map(BString::from);
+    if let Err(status) = begin(r, target) {
+        return Answer::Status(status);
+    }
+    if let Some(vary) = vary {
+        r.headers_out.set("Vary", vary);
+    }
     run(r).await
 }
 

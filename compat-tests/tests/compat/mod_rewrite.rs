@@ -506,3 +506,117 @@ fn hosts_that_say_nothing_of_rewriting() {
         .request("GET /r/x HTTP/1.1\r\nHost: b.example.test\r\nConnection: close\r\n\r\n")
         .check();
 }
+
+#[test]
+fn every_flag() {
+    let mut conf = String::from("RewriteEngine on\n");
+    let mut paths = Vec::new();
+    let mut add = |rule: &str, requests: &[&str]| {
+        let place = format!("r{}", paths.len());
+        conf.push_str(&format!("RewriteRule ^/{place}/(.*)$ {rule}\n"));
+        paths.extend(requests.iter().map(|request| format!("/{place}/{request}")));
+        // Places are told apart by how many paths came before.
+        if requests.is_empty() {
+            paths.push(format!("/{place}/"));
+        }
+    };
+    for flags in [
+        "B,R,L",
+        "B=/,R,L",
+        "BNP,R,L",
+        "B,BNP,R,L",
+        "BCTLS,R,L",
+        "B,BCTLS,R,L",
+        "B,BNE=/,R,L",
+        "BNE=&,R,L",
+        "NE,R,L",
+        "B,NE,R,L",
+        "R=301,L",
+        "R=permanent,L",
+        "R=seeother,L",
+        "R=temp,L",
+        "R=404,L",
+        "R=410,L",
+        "R=200,L",
+        "R=307",
+        "R=308,L",
+        "F",
+        "G",
+        "QSA,R,L",
+        "QSD,R,L",
+        "QSL,R,L",
+        "QSA,QSD,R,L",
+        "UNC,R,L",
+        "DPI,L",
+        "PT,L",
+        "END",
+        "NC,R",
+        "UnsafeAllow3F,L",
+        "UnsafePrefixStat,L",
+        "NS,L",
+        "T=text/plain,L",
+        "H=default-handler,L",
+        "H=nope,L",
+        "E=a:b,R,L",
+        "E=!a,L",
+        "E=a,L",
+        "CO=n:v:d,L",
+        "CO=n:$1:d:0:/:0:0:none,R,L",
+        "CO=n:v:d:0:/:true:HttpOnly:strict,L",
+        "CO=n:v:d:abc:/,L",
+        "CO=;n:v:x;d,L",
+        "CO=;n;v:x;d;0;/;1;1;foo,L",
+        "CO=n,L",
+        "CO=n:v,L",
+        "S=1",
+        "N=2",
+        "next=1",
+        "P",
+    ] {
+        add(&format!("/x.html?q=$1 \"[{flags}]\""), &["a%26b%3fc%20d%2fe%25", "a;b?k=v", ""]);
+    }
+    for output in [
+        "/x.html?",
+        "/x.html?a=b",
+        "/x.html?%{QUERY_STRING}&z=1",
+        "http://other.test/$1?x",
+        "http://www.example.test/x.html",
+        "%{REQUEST_URI}x",
+        "/x.html#frag",
+        "https:/x",
+        "mailto:x",
+        "/$1",
+        "$1",
+        "ldap://h/$1?$2",
+        "/x.html??",
+        "/x.html?$1?",
+        "/x.html?a=b?c=d",
+    ] {
+        for flags in ["R,L", "L", "PT", "NE,R", "QSD,R"] {
+            add(&format!("{output} \"[{flags}]\""), &["a.html?k=v", "%3fb"]);
+        }
+    }
+    let group = rewriting("rewrite flags").and_modules("proxy proxy_http").file("htdocs/x.html", "x\n").conf(&conf);
+    paths.iter().fold(group, |group, path| group.get(path)).check();
+}
+
+#[test]
+fn responses_vary_by_what_conditions_saw() {
+    let fields = "X-C: c\nUser-Agent: u\nCookie: a\nX-D: d\nX-E: e";
+    let mut g = rewriting("rewrite and Vary")
+        .and_modules("dir actions")
+        .conf(
+            "<Directory @ROOT@/htdocs>\nAllowOverride All\nOptions FollowSymLinks\n</Directory>\n<If \"%{HTTP:X-C} == 'c'\">\nSetEnv c 1\n</If>\n\
+             RewriteEngine on\nRewriteCond %{HTTP:Host} www\nRewriteRule ^/h1 /y.txt\nRewriteCond %{HTTP_HOST} www\nRewriteRule ^/h2 /y.txt\n\
+             RewriteCond %{HTTP_USER_AGENT} u\nRewriteRule ^/h3 /y.txt\nRewriteCond %{HTTP_USER_AGENT} u\nRewriteRule ^/h4 - [F]\n\
+             RewriteRule ^/h5/(.*) /y.txt?%{HTTP_REFERER}%{HTTP:X-D}\nErrorDocument 404 /y.txt\n",
+        )
+        .file("htdocs/y.txt", "y\n")
+        .file("htdocs/d/index.html", "index\n")
+        .file("htdocs/d/.htaccess", "RewriteEngine on\nRewriteCond %{HTTP:X-E} e\nRewriteRule ^$ - [E=a:b]\n")
+        .file("htdocs/e/.htaccess", "RewriteEngine on\nRewriteCond %{HTTP:X-E} e\nRewriteRule . - [E=a:b]\nRewriteRule z /y.txt\n");
+    for path in ["/h1", "/h2", "/h3", "/h4", "/h5/a", "/d/", "/e/z", "/e/nope", "/y.txt"] {
+        g = g.get(path).get_with(path, fields);
+    }
+    g.check();
+}

@@ -1,7 +1,7 @@
 //! Running rules: conditions, substitution, flags.
 
 use super::rules::{Cond, Order, Rule, RuleSet, Test, option};
-use super::{FORCED_HANDLER, FORCED_TYPE, ReallyLast, Reduced, trace, vary};
+use super::{FORCED_HANDLER, FORCED_TYPE, ReallyLast, Reduced, trace};
 use crate::config::atoi;
 use crate::log::clock::{self, Civil};
 use crate::log::{Level, raw};
@@ -39,7 +39,10 @@ pub struct State {
 impl State {
     /// The condition looks at this field of the request.
     pub fn varies(&mut self, name: &BStr) {
-        self.seen.push(name.into());
+        // Every URL has its host: caches know.
+        if !name.eq_ignore_ascii_case(b"Host") {
+            self.seen.push(name.into());
+        }
     }
 }
 
@@ -64,7 +67,8 @@ pub async fn list(r: &mut Request, set: &RuleSet, directory: Option<&BString>) -
     let mut state = State { directory: directory.cloned().map(Arc::new), ..State::default() };
     let mut outcome: Option<Outcome> = None;
     let mut last: Option<Arc<Rule>> = None;
-    let (mut at, mut rounds) = (0, 0);
+    // The first round counts.
+    let (mut at, mut rounds) = (0, 1);
     while let Some(rule) = set.rules.get(at) {
         at += 1;
         if r.main.is_some() && (rule.flags.not_in_subrequests || rule.flags.redirect) {
@@ -89,7 +93,7 @@ pub async fn list(r: &mut Request, set: &RuleSet, directory: Option<&BString>) -
             return Some(Outcome { status: true, no_escape: false, last });
         }
         for name in fields {
-            vary(&mut r.headers_out, &name);
+            server::vary(&mut r.headers_out, &name);
         }
         if rule.flags.end {
             let text = format_args!("Rule has END flag, no further rewriting for this request");
@@ -106,6 +110,8 @@ pub async fn list(r: &mut Request, set: &RuleSet, directory: Option<&BString>) -
             );
             trace(r, Level::Trace2, directory, text);
             r.filename = [b"passthrough:", r.filename.as_slice()].concat().into();
+            // What looked like a redirect is a path for whoever comes next.
+            r.status = Status::OK;
             outcome = Some(Outcome { status: false, no_escape: false, last: None });
             break;
         }
@@ -214,7 +220,7 @@ async fn apply(
         let text = format_args!("add per-dir prefix: {} -> {}", raw(&r.filename), raw(&whole));
         trace(r, Level::Trace3, place, text);
         r.filename = whole;
-    } else if place.is_none() && inside && set.options & option::ANY_URI == 0 {
+    } else if place.is_none() && inside && !flags.redirect && set.options & option::ANY_URI == 0 {
         // A relative result of a server's rule stands at the root.
         let whole = BString::from([b"/", r.filename.as_slice()].concat());
         let text = format_args!("add root prefix: {} -> {}", raw(&r.filename), raw(&whole));
@@ -285,18 +291,38 @@ pub fn absolute(text: &[u8]) -> Option<usize> {
 /// A URL with its path escaped; scheme and host stay as they are.
 pub fn escape_absolute(url: &[u8], skip: usize) -> BString {
     let (scheme, rest) = url.split_at(skip.min(url.len()));
+    if scheme.eq_ignore_ascii_case(b"ldap://") {
+        // There question marks part attributes, scope and filter.
+        let parts: Vec<BString> = rest.split(|byte| *byte == b'?').map(|part| escape::uri(part)).collect();
+        return [scheme, &bstr::join(b"?", &parts)].concat().into();
+    }
     let slash = rest.find_byte(b'/').map_or(rest.len(), |at| at + 1);
     let (host, path) = rest.split_at(slash);
     [scheme, host, &escape::uri(path)].concat().into()
 }
 
+/// Whether a question mark is part of such a URL like any other character.
+fn without_query(url: &[u8]) -> bool {
+    ["ldap:", "news:", "nntp:"]
+        .iter()
+        .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes())))
+}
+
 fn split_query(r: &mut Request, rule: &Rule) {
     let flags = rule.flags;
-    let mark = if flags.last_question_mark { r.filename.rfind_byte(b'?') } else { r.filename.find_byte(b'?') };
-    if flags.discard_query && r.args.take().is_some() {
-        let why = if mark.is_some() { "" } else { ", no parse from substitution" };
-        trace(r, Level::Trace2, None, format_args!("discarding query string{why}"));
+    if rule.no_query {
+        r.args = None;
+        return trace(r, Level::Trace2, None, format_args!("discarding query string, no parse from substitution"));
     }
+    if without_query(&r.filename) {
+        r.args = None;
+        return;
+    }
+    if flags.discard_query {
+        r.args = None;
+        trace(r, Level::Trace2, None, format_args!("discarding query string"));
+    }
+    let mark = if flags.last_question_mark { r.filename.rfind_byte(b'?') } else { r.filename.find_byte(b'?') };
     let Some(mark) = mark else { return };
     let old = r.filename.clone();
     let mut args = BString::from(old.get(mark + 1..).unwrap_or_default());
@@ -498,9 +524,10 @@ fn cookie(r: &mut Request, text: &[u8]) {
         Some((b';', rest)) => (b';', rest),
         _ => (b':', text),
     };
-    let mut words = text.split(|byte| *byte == separator);
-    let (Some(name), Some(value), Some(domain)) = (words.next(), words.next(), words.next()) else { return };
-    let mut next = || words.next().filter(|word| !word.is_empty());
+    // Of separators that follow each other only the first counts.
+    let mut words = text.split(|byte| *byte == separator).filter(|word| !word.is_empty());
+    let mut next = || words.next();
+    let (Some(name), Some(value), Some(domain)) = (next(), next(), next()) else { return };
     let (minutes, path, secure, http_only, same_site) = (next(), next(), next(), next(), next());
     let note = [name, b"_rewrite"].concat();
     if r.notes.contains(&note) {
@@ -513,7 +540,7 @@ fn cookie(r: &mut Request, text: &[u8]) {
         let mut date = Vec::new();
         clock::append_strftime(&mut date, b"%a, %d-%b-%Y %H:%M:%S GMT", &at);
         out.extend_from_slice(b"; expires=");
-        out.extend_from_slice(if minutes < 0 { b"Thu, 01-Jan-1970 00:00:00 GMT" } else { &date });
+        out.extend_from_slice(&date);
     }
     let is = |word: Option<&[u8]>, names: [&str; 3]| {
         word.is_some_and(|word| names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(word)))

@@ -234,9 +234,13 @@ fn rule(cx: &mut Cx<'_>, line: Word<'_>) -> Outcome {
     };
     let regex = Regex::new(text, Flags { icase: rule.flags.no_case, ..Flags::default() })
         .map_err(|_| format!("RewriteRule: cannot compile regular expression '{}'", text.as_bstr()))?;
+    // A question mark at the end takes the query away, and then no other one begins a query.
+    let without = output.strip_suffix(b"?").filter(|_| !rule.flags.append_query);
+    let output = without.unwrap_or(output);
     let rules = rules(cx);
     let conds = std::mem::take(&mut rules.pending);
     rules.rules.push(Arc::new(Rule {
+        no_query: without.is_some() || rule.flags.discard_query && !output.contains(&b'?'),
         pattern: text.into(),
         regex: Arc::new(regex),
         negated,
@@ -336,11 +340,8 @@ impl Made {
             _ => Status::FOUND,
         };
         self.code = Some(status);
-        if status.is_redirect() {
-            self.flags.redirect = true;
-        } else {
-            self.flags.status = true;
-        }
+        self.flags.redirect = true;
+        self.flags.status = !status.is_redirect();
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ mod rules;
 use crate::config::*;
 use crate::log::{Level, raw};
 use crate::module::{Answer, FIRST, Hooks, LAST, Linked, MIDDLE, Module, Phase, declined};
-use crate::request::{FileKind, Request, Status, Table};
+use crate::request::{FileKind, Request, Status};
 use crate::server::{self, escape};
 use bstr::{BString, ByteSlice};
 use rules::{DirRules, RuleSet, ServerRules, option};
@@ -171,20 +171,19 @@ async fn translate(r: &mut Request) -> Answer {
 /// Whether the result names a file already: its first segment exists, and that was not up to the client: the rule says so
 /// itself, or the file is below a document root, or UnsafePrefixStat allows it.
 fn is_file_path(r: &Request, outcome: &apply::Outcome) -> bool {
-    let rest = r.filename.get(1..).unwrap_or_default();
-    let end = rest.find_byte(b'/').map_or(r.filename.len(), |slash| slash + 1);
-    let first = r.filename.get(..end).unwrap_or_default();
-    if !server::stat(first).is_ok_and(|info| info.kind != FileKind::None) {
+    let rest = r.filename.trim_start_with(|c| c == '/');
+    let first = [b"/", rest.split(|byte| *byte == b'/').next().unwrap_or_default()].concat();
+    if !server::stat(&first).is_ok_and(|info| info.kind != FileKind::None) {
         return false;
     }
     let Some(rule) = &outcome.last else {
-        trace(r, Level::Trace3, None, format_args!("prefix_stat no lastsub subst prefix {}", raw(first)));
+        trace(r, Level::Trace3, None, format_args!("prefix_stat no lastsub subst prefix {}", raw(&first)));
         return true;
     };
     let any = rule.flags.unsafe_prefix_stat || r.server::<ServerRules>().0.options & option::UNSAFE_PREFIX_STAT != 0;
     let text = format_args!(
         "prefix_stat compare statpath {} and lastsub output {} STATOK {} ",
-        raw(first),
+        raw(&first),
         rule.output_text,
         u8::from(any)
     );
@@ -200,7 +199,7 @@ fn is_file_path(r: &Request, outcome: &apply::Outcome) -> bool {
     };
     let root = document_root(r);
     let context = r.context.as_ref().map_or(root, |(_, root)| root.as_slice());
-    starts(&rule.output_text, first) || starts(&r.filename, root) || context != root && starts(&r.filename, context)
+    starts(&rule.output_text, &first) || starts(&r.filename, root) || context != root && starts(&r.filename, context)
 }
 
 fn document_root(r: &Request) -> &[u8] {
@@ -411,14 +410,5 @@ async fn redirect(r: &mut Request) -> Answer {
         target.push(b'?');
         target.extend_from_slice(args);
     }
-    server::internal_redirect(r, &target).await
-}
-
-/// Adds a name to the fields that the response varies by.
-fn vary(table: &mut Table, name: &[u8]) {
-    let known =
-        table.all("Vary").any(|value| value.split_str(",").any(|known| known.trim().eq_ignore_ascii_case(name)));
-    if !known {
-        table.merge("Vary", name);
-    }
+    server::internal_redirect_with_vary(r, &target).await
 }

@@ -95,6 +95,9 @@ pub struct Rule {
     pub negated: bool,
     /// `-`: nothing is replaced.
     pub keeps: bool,
+    /// The request's query goes, and none is looked for in the result: the substitution ended with a question mark, which
+    /// is no part of it any more, or QSD says so and it has none.
+    pub no_query: bool,
     pub output: Template,
     pub output_text: BString,
     pub conds: Vec<Cond>,
