@@ -267,10 +267,16 @@ fn status(r: &Request, out: &mut Vec<u8>) {
     let number = |line: &[u8]| line.first_chunk().map(|digits: &[u8; 3]| digits.iter().fold(0u16, decimal));
     // What a backend or script made up must not end the line.
     let fit = |line: &&BString| !line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
-    let chosen = r.status_line.as_ref().filter(|line| number(line) == Some(r.status.0)).filter(fit);
+    let spaced = |line: &&BString| line.get(3).is_none_or(|byte| *byte == b' ');
+    let chosen = r.status_line.as_ref().filter(|line| number(line) == Some(r.status.0)).filter(fit).filter(spaced);
     match (chosen, r.status.line()) {
         (Some(line), _) if line.len() > 3 => out.extend_from_slice(line),
         (_, Some(line)) => out.extend_from_slice(line.as_bytes()),
+        // Nobody has a reason for it.
+        (Some(line), None) => {
+            out.extend_from_slice(line);
+            out.push(b' ');
+        }
         _ => out.extend_from_slice(b"500 Internal Server Error"),
     }
 }

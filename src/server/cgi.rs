@@ -246,7 +246,8 @@ impl ScriptHead {
         }
         self.status = Some(Status(number));
         r.status = Status(number);
-        r.status_line = Some(value.into()).filter(|_| valid);
+        // Three digits go out, whatever they mean.
+        r.status_line = Some(value.into()).filter(|_| (100..1000).contains(&number));
     }
 
     fn end(&mut self, r: &mut Request) -> Option<Status> {

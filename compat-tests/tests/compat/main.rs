@@ -1,10 +1,12 @@
 //! The same cases against Debian's apache2 and Pinion. One file a family; the module families are named after the module.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad_input;
 mod cli;
 mod config;
 mod core;
 mod core_words;
+mod cves;
 mod expressions;
 mod fixtures;
 mod fuzz;

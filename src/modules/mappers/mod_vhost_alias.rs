@@ -5,8 +5,9 @@
 //! Differences: none known. Manual: mod/mod_vhost_alias.html.
 
 use crate::config::*;
+use crate::log::Level;
 use crate::module::{Answer, Hooks, Linked, MIDDLE, Module};
-use crate::request::Request;
+use crate::request::{Request, Status};
 use crate::server;
 use bstr::{BStr, BString, ByteSlice};
 use std::sync::Arc;
@@ -155,6 +156,9 @@ fn hooks(on: &mut Hooks) {
     on.translate_name(MIDDLE, translate).after(&["mod_alias.c", "mod_userdir.c"]);
 }
 
+/// Octets of a host's or directory's name that are too many.
+const LONGEST: usize = 8192;
+
 fn translate(r: &mut Request) -> Answer {
     let roots = r.server::<Roots>();
     let scripts = roots.scripts.as_ref().and_then(Option::as_ref);
@@ -164,6 +168,10 @@ fn translate(r: &mut Request) -> Answer {
     let name = if root.by_ip { r.connection.local_ip.clone() } else { server::server_name(r) };
     let is_script = script.is_some();
     let mut path = fill(&root.pieces, &name, server::server_port(r));
+    if path.len() >= LONGEST || name.len() >= LONGEST {
+        r.log(Level::Error, "vhost_alias", format_args!("AH10595: VirtualDocumentRoot expansion too large"));
+        return Answer::Status(Status::REQUEST_URI_TOO_LARGE);
+    }
     if path.ends_with(b"/") {
         path.pop();
     }

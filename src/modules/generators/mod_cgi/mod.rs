@@ -332,7 +332,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// The next line without its end; None when the script has no more.
+    /// The next line without its end; None when the script has no more of them: what is too long, or has no end, is none.
     async fn next(&mut self, script: &mut Running, r: &mut Request) -> Result<Option<Vec<u8>>, Failure> {
         loop {
             if let Some(end) = self.rest.find_byte(b'\n').filter(|end| *end < LONGEST_LINE) {
@@ -343,14 +343,8 @@ impl Lines {
                 }
                 return Ok(Some(line));
             }
-            if self.rest.len() >= LONGEST_LINE {
-                return Ok(Some(self.rest.drain(..LONGEST_LINE).collect()));
-            }
-            if self.ended {
-                return Ok(match self.rest.is_empty() {
-                    true => None,
-                    false => Some(std::mem::take(&mut self.rest)),
-                });
+            if self.rest.len() >= LONGEST_LINE || self.ended {
+                return Ok(None);
             }
             match script.read(r).await? {
                 Some(bytes) => self.rest.extend_from_slice(&bytes),

@@ -46,6 +46,9 @@ impl State {
     }
 }
 
+/// LimitRequestLine where it is not set. A result may be twice as long.
+const USUAL_LINE: usize = 8190;
+
 /// What came of the rules.
 pub struct Outcome {
     /// The request's status is the answer.
@@ -186,6 +189,14 @@ async fn apply(
         let output = rule.output.expand(r, state, Some(rule), &mut from_client).await;
         let text = format_args!("rewrite '{}' -> '{}'", raw(&subject), raw(&output));
         trace(r, Level::Trace2, place, text);
+        let longest = 2 * r.server.limit_request_line.unwrap_or(USUAL_LINE);
+        if output.len() > longest {
+            let (pattern, uri) = (&rule.pattern, raw(&r.uri));
+            let text = format_args!("RewriteRule '{pattern}' and URI '{uri}' exceeded maximum length ({longest})");
+            r.log(Level::Error, "rewrite", text);
+            r.status = Status::INTERNAL_SERVER_ERROR;
+            return Matched::Status;
+        }
         let encoded = r.unparsed_uri.to_ascii_lowercase().contains_str("%3f");
         if from_client && encoded && !flags.unsafe_allow_3f {
             let text = format_args!("AH10508: Unsafe URL with %3f URL rewritten without UnsafeAllow3F");
@@ -293,7 +304,7 @@ pub fn escape_absolute(url: &[u8], skip: usize) -> BString {
     let (scheme, rest) = url.split_at(skip.min(url.len()));
     if scheme.eq_ignore_ascii_case(b"ldap://") {
         // There question marks part attributes, scope and filter.
-        let parts: Vec<BString> = rest.split(|byte| *byte == b'?').map(|part| escape::uri(part)).collect();
+        let parts: Vec<BString> = rest.split(|byte| *byte == b'?').map(escape::uri).collect();
         return [scheme, &bstr::join(b"?", &parts)].concat().into();
     }
     let slash = rest.find_byte(b'/').map_or(rest.len(), |at| at + 1);
