@@ -13,6 +13,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 fn usage(program: &str, reason: &str) -> String {
+    // Shown as it was called, unlike in complaints.
+    let called = std::env::args_os().next().unwrap_or_else(|| program.into());
     const TEXT: &str = r#"Usage: {program} [-vlfDtTec] [-L linkname] [-p prog] [-n number] <logfile> {<rotation time in seconds>|<rotation size>(B|K|M|G)} [offset minutes from UTC]
 
 Add this:
@@ -50,7 +52,7 @@ where <curfile> is the filename of the newly opened logfile, and
 <prevfile>, if given, is the filename of the previously used logfile.
 
 "#;
-    format!("{reason}\n{}", TEXT.replace("{program}", program))
+    format!("{reason}\n{}", TEXT.replace("{program}", &called.to_string_lossy()))
 }
 
 /// Letters of the flags; a colon behind those that take a value.
@@ -168,6 +170,8 @@ impl Order {
                 if self.interval != 0 {
                     return Err("Rotation time parameter allowed only once");
                 }
+                // As atoi(3) has it.
+                let value = i64::from(value as i32);
                 self.interval = value;
                 return if value > 0 { Ok(()) } else { Err("Invalid rotation time parameter") };
             }
@@ -423,6 +427,7 @@ mod tests {
             ("log 5M 10 -30", Ok((10, 5 << 20, -1800))),
             ("log 10 x", Ok((10, 0, 0))),
             ("log 0", Err("Invalid rotation time parameter")),
+            ("log 2147483648", Err("Invalid rotation time parameter")),
             ("log M", Err("Invalid rotation size parameter")),
             ("log 5M 5M", Err("Rotation size parameter allowed only once")),
             ("log 10 20 30", Err("Rotation time parameter allowed only once")),
