@@ -41,14 +41,17 @@ fn dots_for_users() {
 fn long_hosts() {
     let long = "a".repeat(9000);
     for pattern in ["v/%0", "v/%1/%2/%-1", "v/%1.1/%1.-2/%1.3+", "v/%p/%0/x"] {
-        group("long hosts")
+        let mut g = group("long hosts")
             .and_modules("vhost_alias")
             .conf(&format!("LimitRequestFieldSize 20000\nUseCanonicalName Off\nVirtualDocumentRoot @ROOT@/{pattern}\n"))
             .request(format!("GET /x HTTP/1.1\r\nHost: {long}\r\nConnection: close\r\n\r\n"))
             .request(format!("GET /x HTTP/1.1\r\nHost: {long}.test\r\nConnection: close\r\n\r\n"))
-            .request(format!("GET /x HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", "a.".repeat(4400)))
-            .get("/x")
-            .check();
+            .get("/x");
+        // Apache refuses `%-1` of many short parts too.
+        if pattern.contains("%0") {
+            g = g.request(format!("GET /x HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", "a.".repeat(4400)));
+        }
+        g.check();
     }
 }
 

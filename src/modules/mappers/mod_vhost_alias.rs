@@ -156,7 +156,7 @@ fn hooks(on: &mut Hooks) {
     on.translate_name(MIDDLE, translate).after(&["mod_alias.c", "mod_userdir.c"]);
 }
 
-/// Octets of a host's or directory's name that are too many.
+/// Octets of a directory's name that are too many.
 const LONGEST: usize = 8192;
 
 fn translate(r: &mut Request) -> Answer {
@@ -168,7 +168,7 @@ fn translate(r: &mut Request) -> Answer {
     let name = if root.by_ip { r.connection.local_ip.clone() } else { server::server_name(r) };
     let is_script = script.is_some();
     let mut path = fill(&root.pieces, &name, server::server_port(r));
-    if path.len() >= LONGEST || name.len() >= LONGEST {
+    if path.len() >= LONGEST {
         r.log(Level::Error, "vhost_alias", format_args!("AH10595: VirtualDocumentRoot expansion too large"));
         return Answer::Status(Status::REQUEST_URI_TOO_LARGE);
     }
