@@ -205,3 +205,96 @@ fn file_info() {
     let matrix = cells("file info", "", &above, &allow, &below).log_sizes_vary();
     ask(matrix, (above.len(), allow.len(), below.len()), &["x.txt", "nope", ""]);
 }
+
+/// Hosts, locations, files and three levels of .htaccess over one another: who may, and with which methods.
+#[test]
+fn levels() {
+    let outer = [
+        "",
+        "Require all denied",
+        "Require ip 127",
+        "Satisfy Any\nRequire all denied\nOrder allow,deny\nAllow from 127",
+    ];
+    let middle = [
+        "",
+        "Require ip 10\n",
+        "AuthMerging Or\nRequire ip 10\n",
+        "AuthMerging And\nRequire ip 127\n",
+        "<Limit POST>\nRequire all denied\n</Limit>\n<LimitExcept POST>\nRequire all granted\n</LimitExcept>\n",
+        "Satisfy All\nOrder deny,allow\nDeny from 127\n",
+    ];
+    let inner = [
+        "",
+        "<Files x.txt>\nRequire all granted\n</Files>\n",
+        "<RequireAny>\n<RequireAll>\nRequire ip 127\n<RequireNone>\nRequire method POST\n</RequireNone>\n</RequireAll>\nRequire env NO\n</RequireAny>\n",
+        "AuthMerging And\n<RequireNone>\nRequire ip 10\n</RequireNone>\n",
+        "<If \"%{REQUEST_METHOD} == 'POST'\">\nRequire all denied\n</If>\n<Else>\nRequire all granted\n</Else>\n",
+    ];
+    let mut matrix =
+        group("levels").conf("<Directory @ROOT@/htdocs>\nAllowOverride All\nRequire all granted\n</Directory>\n");
+    let mut paths = Vec::new();
+    for (o, outer) in outer.iter().enumerate() {
+        matrix = matrix.conf(&format!(
+            "<Location /l{o}>\n{outer}\n</Location>\n<VirtualHost *:@PORT@>\nServerName h{o}.test\nDocumentRoot @ROOT@/htdocs\n\
+             <Directory @ROOT@/htdocs>\nAuthMerging Or\n{outer}\n</Directory>\n</VirtualHost>\n"
+        ));
+        for (m, middle) in middle.iter().enumerate() {
+            let dir = format!("htdocs/l{o}/m{m}");
+            if !middle.is_empty() {
+                matrix = matrix.file(&format!("{dir}/.htaccess"), middle);
+            }
+            for (i, inner) in inner.iter().enumerate() {
+                matrix = matrix.file(&format!("{dir}/i{i}/x.txt"), "x\n");
+                if !inner.is_empty() {
+                    matrix = matrix.file(&format!("{dir}/i{i}/.htaccess"), inner);
+                }
+                paths.push(format!("/l{o}/m{m}/i{i}/x.txt"));
+            }
+        }
+    }
+    for path in paths {
+        for (method, host) in [("GET", "none.test"), ("POST", "none.test"), ("GET", "h1.test"), ("GET", "h3.test")] {
+            matrix = matrix.request(format!(
+                "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            ));
+        }
+    }
+    matrix.check();
+}
+
+/// What AllowOverride and AllowOverrideList let through, directive by directive, with errors that end a request and such
+/// that do not.
+#[test]
+fn overrides() {
+    let above = [""];
+    let allow = [
+        "AllowOverride None",
+        "AllowOverride None\nAllowOverrideList Require Redirect Options",
+        "AllowOverride AuthConfig",
+        "AllowOverride FileInfo Nonfatal=Unknown",
+        "AllowOverride Indexes Nonfatal=All",
+        "AllowOverride Limit\nAllowOverrideList ErrorDocument",
+        "AllowOverride Options=Indexes,MultiViews Nonfatal=Override",
+        "AllowOverride All",
+        "AllowOverride All\nAllowOverrideList None",
+        "AllowOverride None\nAllowOverrideList None",
+    ];
+    let below = [
+        "Require all denied\n",
+        "Redirect /nowhere http://x.example/\n",
+        "Options +Indexes -FollowSymLinks\n",
+        "Options All\n",
+        "ErrorDocument 403 below\nOrder allow,deny\n",
+        "DirectoryIndex x.txt\n",
+        "IndexOptions FancyIndexing\n",
+        "Bogus word\n",
+        "ServerName x\n",
+        "<Limit GET>\nDeny from all\n</Limit>\n",
+        "<IfModule mod_alias.c>\nRedirect /m http://x.example/\n</IfModule>\n",
+        "<Files x.txt>\nRequire all denied\n</Files>\n",
+        "<Directory /x>\n</Directory>\n",
+        "AddType text/x-below txt\nBogus\n",
+    ];
+    let matrix = cells("overrides", "", &above, &allow, &below).log_sizes_vary();
+    ask(matrix, (above.len(), allow.len(), below.len()), &["x.txt", "", "nope"]);
+}
