@@ -98,20 +98,6 @@ fn arguments(shape: &Shape) -> &'static str {
     }
 }
 
-/// Directives of modules that are there in part.
-const LACKING: &[&str] = &[
-    "SSLOCSPDefaultResponder",
-    "SSLOCSPEnable",
-    "SSLOCSPNoVerify",
-    "SSLOCSPOverrideResponder",
-    "SSLOCSPProxyURL",
-    "SSLOCSPResponderCertificateFile",
-    "SSLOCSPResponderTimeout",
-    "SSLOCSPResponseMaxAge",
-    "SSLOCSPResponseTimeSkew",
-    "SSLOCSPUseRequestNonce",
-];
-
 #[test]
 fn rows_are_apaches() {
     let (theirs, ours) = (apache(), pinion());
@@ -121,16 +107,12 @@ fn rows_are_apaches() {
             continue;
         }
         match ours.get(key) {
-            None if LACKING.contains(&key.1.as_str()) => {}
             None => wrong.push(format!("{key:?} is missing")),
             Some(row) if row != fact => wrong.push(format!("{key:?}\n  is        {row:?}\n  should be {fact:?}")),
             Some(_) => {}
         }
     }
     wrong.extend(ours.keys().filter(|key| !theirs.contains_key(key)).map(|key| format!("{key:?} is not Apache's")));
-    wrong.extend(
-        ours.keys().filter(|(_, name)| LACKING.contains(&name.as_str())).map(|key| format!("{key:?} is there")),
-    );
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
 }
 

@@ -157,3 +157,32 @@ fn the_plain_check_stays_apaches() {
     assert_eq!(String::from_utf8_lossy(&good.stderr), "Syntax OK, and nothing else to complain about\n");
     assert!(good.status.success());
 }
+
+#[test]
+fn responders_are_not_asked_about_clients_and_that_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.pem"), "x").unwrap();
+    let refused = [
+        "SSLOCSPEnable on",
+        "SSLOCSPEnable Leaf no_ocsp_for_cert_ok",
+        "SSLOCSPDefaultResponder http://127.0.0.1:1/",
+        "SSLOCSPOverrideResponder off",
+        "SSLOCSPResponderTimeout 5",
+        "SSLOCSPResponseMaxAge 0",
+        "SSLOCSPResponseTimeSkew 300",
+        "SSLOCSPUseRequestNonce on",
+        "SSLOCSPProxyURL http://127.0.0.1:1/",
+        "SSLOCSPNoVerify off",
+        "SSLOCSPResponderCertificateFile a.pem",
+    ];
+    for line in refused {
+        for text in [line.to_owned(), format!("<VirtualHost *:1>\n{line}\n</VirtualHost>")] {
+            let output = check(dir.path(), &format!("LoadModule ssl_module mod_ssl.so\n{text}\n"), &[]);
+            assert_eq!(output.status.code(), Some(1), "{text}");
+            let name = line.split(' ').next().unwrap_or_default();
+            let says = format!("{name}: Pinion does not ask OCSP responders about certificates of clients");
+            let all = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(all.contains(&says), "{text}:\n{all}");
+        }
+    }
+}

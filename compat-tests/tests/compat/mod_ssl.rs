@@ -533,6 +533,41 @@ fn syntax_of_sessions_and_keys() {
 }
 
 #[test]
+fn asking_about_clients() {
+    group("syntax of asking about clients").with_tls().syntax(&[
+        "SSLOCSPEnable off",
+        "SSLOCSPEnable OFF no_ocsp_for_cert_ok",
+        "<VirtualHost *:1>\nSSLOCSPEnable \"off\"\n</VirtualHost>",
+        "SSLOCSPEnable",
+        "SSLOCSPEnable maybe",
+        "SSLOCSPEnable no_ocsp_for_cert_ok on",
+        "SSLOCSPEnable off x",
+        "SSLOCSPEnable on off",
+        "sslocspenable leaf no_ocsp_for_cert_ok x",
+        "<VirtualHost *:1>\nSSLOCSPEnable x\n</VirtualHost>",
+        "<Location />\nSSLOCSPEnable off\n</Location>",
+        "SSLOCSPDefaultResponder",
+        "SSLOCSPDefaultResponder a b",
+        "SSLOCSPOverrideResponder x",
+        "SSLOCSPResponderTimeout -1",
+        "SSLOCSPResponseMaxAge -1",
+        "SSLOCSPResponseTimeSkew -1",
+        "sslocspresponsetimeskew -1",
+        "SSLOCSPUseRequestNonce x",
+        "SSLOCSPProxyURL",
+        "SSLOCSPNoverify x",
+        "SSLOCSPResponderCertificateFile none",
+        "<Directory />\nSSLOCSPNoverify on\n</Directory>",
+    ]);
+    group("asking nobody about clients")
+        .with_tls()
+        .conf("SSLOCSPEnable off\nSSLEngine on\nSSLCertificateFile tls/www.crt\nSSLCertificateKeyFile tls/www.key\nSSLVerifyClient require\nSSLCACertificateFile tls/ca.crt\n")
+        .over(client("www.example.test").certificate("client"))
+        .get("/")
+        .check();
+}
+
+#[test]
 fn commands_of_openssl() {
     for lines in [
         "SSLOpenSSLConfCmd Curves P-384:X25519\n",

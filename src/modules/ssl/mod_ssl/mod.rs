@@ -8,7 +8,8 @@
 //! post_read_request holds the request's host against the handshake's (421); access_checker, check_user_id and fixups as
 //! in Apache. Backends are reached over TLS through the provider `OutgoingTls` (outgoing/). Offers variables to expressions, access logs (`%{…}x`, `%{…}c`) and header values (`%{…}s`).
 //!
-//! Differences: TLS 1.2 and 1.3 only, and of TLS 1.2 what rustls has (ECDHE with AES-GCM or ChaCha20); no renegotiation.
+//! Differences: TLS 1.2 and 1.3 only, and of TLS 1.2 what rustls has (ECDHE with AES-GCM or ChaCha20); no renegotiation;
+//! responders are not asked about certificates of clients (inquiries.rs).
 //! Manual: mod/mod_ssl.html.
 
 mod accept;
@@ -19,6 +20,7 @@ mod clients;
 mod der;
 mod hello;
 mod host;
+mod inquiries;
 mod inspect;
 mod keys;
 mod more;
@@ -47,7 +49,7 @@ pub static MODULE: Module = Module {
     name: "mod_ssl.c",
     ident: "ssl_module",
     linked: Linked::Loadable,
-    directives: &[DIRECTIVES, outgoing::DIRECTIVES, stapling::DIRECTIVES],
+    directives: &[DIRECTIVES, outgoing::DIRECTIVES, stapling::DIRECTIVES, inquiries::DIRECTIVES],
     server: Config::of::<SslServer>(),
     dir: Config::of::<SslDir>(),
     hooks,
