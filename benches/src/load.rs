@@ -27,8 +27,10 @@ pub(crate) fn wrk(
     if !keep_alive {
         command.args(["-H", "Connection: close"]);
     }
-    let output =
-        command.arg(format!("http://127.0.0.1:{port}{path}")).output().map_err(|error| format!("wrk: {error}"))?;
+    let output = command
+        .arg(format!("http{}://127.0.0.1:{port}{path}", if server.secured { "s" } else { "" }))
+        .output()
+        .map_err(|error| format!("wrk: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     if text.contains("Non-2xx") {
         return Err(format!("wrk met errors on {path}: {text}"));

@@ -5,13 +5,19 @@
 //! Absolute numbers depend on the machine and its neighbours; the ratios are what counts.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod gateways;
+mod handshakes;
 mod idle;
 mod load;
+/// The crowd of the test of the same name.
+#[allow(dead_code)]
+#[path = "../../tests/processes/mixed.rs"]
+mod mixed;
 mod servers;
 mod tree;
 
 use clap::Parser;
-use servers::{Flavour, Running};
+use servers::{Extra, Flavour, Running};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,7 +61,9 @@ const fn most(against: Flavour, ratio: f64) -> Promise {
 
 fn main() {
     let wanted = Wanted::parse();
-    if let Err(error) = run(&wanted) {
+    let outcome = run(&wanted);
+    gateways::end();
+    if let Err(error) = outcome {
         eprintln!("bench: {error}");
         std::process::exit(1);
     }
@@ -72,7 +80,7 @@ struct Load {
 }
 
 /// The row whose load h2load makes.
-const HTTP2: &str = "1 KB, HTTP/2 over TLS, 16 streams at a time";
+pub(crate) const HTTP2: &str = "1 KB, HTTP/2 over TLS, 16 streams at a time";
 
 const ALL: &[Flavour] = &[Flavour::Apache, Flavour::Nginx, Flavour::Pinion];
 
@@ -141,14 +149,6 @@ const LOADS: &[Load] = &[
         flavours: &[Flavour::ApacheConditions, Flavour::PinionConditions],
         promises: &[least(Flavour::ApacheConditions, 1.0)],
     },
-    Load {
-        name: HTTP2,
-        path: "/1k.html",
-        keep_alive: true,
-        connections: 16,
-        flavours: &[Flavour::ApacheH2, Flavour::NginxH2, Flavour::PinionH2],
-        promises: &[least(Flavour::NginxH2, 1.0), least(Flavour::ApacheH2, 5.0)],
-    },
 ];
 
 fn run(wanted: &Wanted) -> Result<(), String> {
@@ -158,7 +158,18 @@ fn run(wanted: &Wanted) -> Result<(), String> {
     let chosen = |name: &str| wanted.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
     let mut rows = Vec::new();
     for load in LOADS.iter().filter(|load| chosen(load.name)) {
-        rows.push(throughput(load, wanted, space.path(), &root, &pinion)?);
+        rows.push(throughput(load, wanted, space.path(), &root, &pinion, &Extra::default())?);
+    }
+    for (load, extra) in gateways::loads(space.path(), &root, &pinion, &chosen)? {
+        rows.push(throughput(&load, wanted, space.path(), &root, &pinion, &extra)?);
+    }
+    for resumed in [false, true] {
+        if chosen(handshakes::name(resumed)) {
+            rows.push(handshakes::row(resumed, wanted, space.path(), &root, &pinion)?);
+        }
+    }
+    if chosen("crowd") {
+        gateways::crowd(space.path(), &root, &pinion)?;
     }
     if chosen("idle") {
         rows.push(memory(space.path(), &root, &pinion)?);
@@ -195,11 +206,12 @@ fn throughput(
     space: &std::path::Path,
     root: &std::path::Path,
     pinion: &std::path::Path,
+    extra: &Extra,
 ) -> Result<Row, String> {
     let running: Vec<Running> = load
         .flavours
         .iter()
-        .map(|flavour| Running::start(*flavour, space, root, pinion, 0))
+        .map(|flavour| Running::start_with(*flavour, space, root, pinion, 0, extra))
         .collect::<Result<_, _>>()?;
     let mut samples: Vec<(Flavour, Vec<f64>)> = load.flavours.iter().map(|flavour| (*flavour, Vec::new())).collect();
     let mut costs = samples.clone();

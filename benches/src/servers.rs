@@ -27,10 +27,6 @@ pub(crate) enum Flavour {
     /// A rule with 7,000 conditions in the server's own configuration.
     ApacheConditions,
     PinionConditions,
-    /// HTTP/2 over TLS.
-    ApacheH2,
-    NginxH2,
-    PinionH2,
 }
 
 impl Flavour {
@@ -43,29 +39,13 @@ impl Flavour {
             Flavour::PinionOverride => "Pinion, override",
             Flavour::ApacheRewrite | Flavour::ApacheConditions => "Apache, rewrite",
             Flavour::PinionRewrite | Flavour::PinionConditions => "Pinion, rewrite",
-            Flavour::ApacheH2 => "Apache, h2",
-            Flavour::NginxH2 => "nginx, h2",
-            Flavour::PinionH2 => "Pinion, h2",
         }
     }
 }
 
 impl Flavour {
     fn is_apache(self) -> bool {
-        matches!(
-            self,
-            Flavour::Apache
-                | Flavour::ApacheOverride
-                | Flavour::ApacheRewrite
-                | Flavour::ApacheConditions
-                | Flavour::ApacheH2
-        )
-    }
-    fn is_nginx(self) -> bool {
-        matches!(self, Flavour::Nginx | Flavour::NginxH2)
-    }
-    fn secured(self) -> bool {
-        matches!(self, Flavour::ApacheH2 | Flavour::NginxH2 | Flavour::PinionH2)
+        matches!(self, Flavour::Apache | Flavour::ApacheOverride | Flavour::ApacheRewrite | Flavour::ApacheConditions)
     }
     fn overrides(self) -> bool {
         let plain = [Flavour::ApacheOverride, Flavour::PinionOverride];
@@ -79,12 +59,29 @@ impl Flavour {
     }
 }
 
+/// What a row adds to the configurations.
+#[derive(Default, Clone)]
+pub(crate) struct Extra {
+    /// Apache's modules beside the usual ones.
+    pub(crate) modules: &'static [&'static str],
+    pub(crate) apache: String,
+    /// Within nginx's `http` and `server` blocks.
+    pub(crate) nginx_http: String,
+    pub(crate) nginx_server: String,
+    /// A directory with `server.crt` and `server.key`: the port speaks TLS.
+    pub(crate) secured: Option<PathBuf>,
+    /// HTTP/2 is spoken there too.
+    pub(crate) http2: bool,
+}
+
 /// A started server; stopped when dropped.
 pub(crate) struct Running {
     pub(crate) port: u16,
     pub(crate) pid: i32,
     /// From start to the first answer.
     pub(crate) started_in: Duration,
+    /// The port speaks TLS.
+    pub(crate) secured: bool,
     child: Child,
 }
 
@@ -223,14 +220,14 @@ Require all denied
 LogFormat "%h %l %u %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-Agent}i\"" combined
 "##;
 
-fn apache_config(dir: &Path, root: &Path, port: u16, flavour: Flavour, hosts: usize) -> String {
+fn apache_config(dir: &Path, root: &Path, port: u16, flavour: Flavour, hosts: usize, extra: &Extra) -> String {
     let dir = dir.display();
     let mut text = format!(
         "ServerRoot {dir}\nServerName localhost\nDefaultRuntimeDir {dir}\nPidFile {dir}/pid\nListen 127.0.0.1:{port}\nErrorLog {dir}/error.log\nUser www-data\nGroup www-data\n"
     );
-    let secure: &[&str] = if flavour.secured() { &["socache_shmcb", "ssl", "http2"] } else { &[] };
-    let more = flavour.rewrites().then_some("rewrite").into_iter().chain(secure.iter().copied());
-    for module in MODULES.iter().copied().chain(more) {
+    let secured = extra.secured.iter().map(|_| "ssl").chain(extra.http2.then_some("http2"));
+    let more = extra.modules.iter().copied().chain(secured);
+    for module in MODULES.iter().copied().chain(flavour.rewrites().then_some("rewrite")).chain(more) {
         let _ = writeln!(text, "LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so");
     }
     text.push_str(STOCK);
@@ -243,12 +240,17 @@ fn apache_config(dir: &Path, root: &Path, port: u16, flavour: Flavour, hosts: us
     if flavour.has_conditions() {
         text.push_str(&conditions());
     }
-    if flavour.secured() {
+    if let Some(keys) = &extra.secured {
+        let keys = keys.display();
         let _ = write!(
             text,
-            "Protocols h2 http/1.1\nSSLEngine on\nSSLCertificateFile {dir}/tls.crt\nSSLCertificateKeyFile {dir}/tls.key\nSSLSessionCache shmcb:{dir}/cache(512000)\n"
+            "SSLEngine on\nSSLProtocol TLSv1.3\nSSLCertificateFile {keys}/server.crt\nSSLCertificateKeyFile {keys}/server.key\n"
         );
     }
+    if extra.http2 {
+        text.push_str("Protocols h2 http/1.1\n");
+    }
+    text.push_str(&extra.apache);
     for host in 0..hosts {
         let _ = write!(
             text,
@@ -258,37 +260,30 @@ fn apache_config(dir: &Path, root: &Path, port: u16, flavour: Flavour, hosts: us
     text
 }
 
-/// A key and a certificate for it.
-fn certify(dir: &Path) -> Result<(), String> {
-    let made = std::process::Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-keyout"])
-        .arg(dir.join("tls.key"))
-        .arg("-out")
-        .arg(dir.join("tls.crt"))
-        .output()
-        .map_err(|error| format!("openssl: {error}"))?;
-    if made.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&made.stderr).into_owned()) }
-}
-
-fn nginx_config(dir: &Path, root: &Path, port: u16, secured: bool) -> String {
+fn nginx_config(dir: &Path, root: &Path, port: u16, extra: &Extra) -> String {
     let (dir, root) = (dir.display(), root.display());
-    let how = if secured { " ssl http2" } else { "" };
-    let keys = if secured {
-        format!("ssl_certificate {dir}/tls.crt; ssl_certificate_key {dir}/tls.key;")
-    } else {
-        String::new()
+    let (ssl, keys) = match &extra.secured {
+        Some(keys) => {
+            let keys = keys.display();
+            let text = "ssl_protocols TLSv1.3; ssl_session_cache shared:x:10m;";
+            (
+                if extra.http2 { " ssl http2" } else { " ssl" },
+                format!("{text} ssl_certificate {keys}/server.crt; ssl_certificate_key {keys}/server.key;"),
+            )
+        }
+        None => ("", String::new()),
     };
+    let (http, server) = (&extra.nginx_http, &extra.nginx_server);
     format!(
         "user www-data;\nworker_processes auto;\npid {dir}/pid;\nerror_log {dir}/error.log;\ndaemon off;\n\
          events {{ worker_connections 16384; }}\nworker_rlimit_nofile 32768;\nhttp {{\nsendfile on;\ntcp_nopush on;\ntypes_hash_max_size 2048;\n\
          include /etc/nginx/mime.types;\ndefault_type application/octet-stream;\naccess_log {dir}/access.log combined;\n\
          gzip on;\nkeepalive_timeout 60;\nkeepalive_requests 1000000000;\n\
-         server {{ listen 127.0.0.1:{port}{how} backlog=4096; {keys} root {root}; index index.html; }}\n}}\n"
+         {http}\nserver {{ listen 127.0.0.1:{port}{ssl} backlog=4096; root {root}; index index.html; {keys} {server} }}\n}}\n"
     )
 }
 
-fn free_port() -> Result<u16, String> {
+pub(crate) fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
     listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
 }
@@ -302,31 +297,41 @@ impl Running {
         pinion: &Path,
         hosts: usize,
     ) -> Result<Running, String> {
+        Running::start_with(flavour, space, root, pinion, hosts, &Extra::default())
+    }
+
+    /// The same with a row's additions.
+    pub(crate) fn start_with(
+        flavour: Flavour,
+        space: &Path,
+        root: &Path,
+        pinion: &Path,
+        hosts: usize,
+        extra: &Extra,
+    ) -> Result<Running, String> {
         let port = free_port()?;
         let dir = space.join(format!("{flavour:?}-{port}"));
         fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
-        if flavour.secured() {
-            certify(&dir)?;
-        }
         let config = dir.join("server.conf");
         let text = match flavour {
-            _ if flavour.is_nginx() => nginx_config(&dir, root, port, flavour.secured()),
-            _ => apache_config(&dir, root, port, flavour, hosts),
+            Flavour::Nginx => nginx_config(&dir, root, port, extra),
+            _ => apache_config(&dir, root, port, flavour, hosts, extra),
         };
         fs::write(&config, text).map_err(|error| error.to_string())?;
         let mut command = match flavour {
-            _ if flavour.is_nginx() => tree::on_cores(tree::Cores::Servers, "/usr/sbin/nginx"),
+            Flavour::Nginx => tree::on_cores(tree::Cores::Servers, "/usr/sbin/nginx"),
             _ if flavour.is_apache() => tree::on_cores(tree::Cores::Servers, "/usr/sbin/apache2"),
             _ => tree::on_cores(tree::Cores::Servers, pinion),
         };
         match flavour {
-            _ if flavour.is_nginx() => command.args(["-p", &dir.display().to_string(), "-c"]).arg(&config),
+            Flavour::Nginx => command.args(["-p", &dir.display().to_string(), "-c"]).arg(&config),
             _ => command.arg("-d").arg(&dir).arg("-f").arg(&config).arg("-DFOREGROUND"),
         };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let begin = Instant::now();
         let child = command.spawn().map_err(|error| format!("{}: {error}", flavour.name()))?;
-        let mut running = Running { port, pid: child.id() as i32, started_in: Duration::ZERO, child };
+        let secured = extra.secured.is_some();
+        let mut running = Running { port, pid: child.id() as i32, started_in: Duration::ZERO, secured, child };
         running.wait(begin).map_err(|error| {
             let log = fs::read_to_string(dir.join("error.log")).unwrap_or_default();
             format!("{}: {error}\n{log}", flavour.name())
@@ -337,7 +342,7 @@ impl Running {
     fn wait(&mut self, begin: Instant) -> Result<(), String> {
         while begin.elapsed() < Duration::from_secs(60) {
             if let Ok(stream) = TcpStream::connect(("127.0.0.1", self.port))
-                && answered(stream)
+                && (self.secured || answered(stream))
             {
                 self.started_in = begin.elapsed();
                 return Ok(());

@@ -144,7 +144,7 @@ pub fn run(
             let piece = request.as_bytes().get(last..).unwrap_or_default();
             heads.iter().for_each(|mut head| drop(head.write(piece)));
         });
-        let config = Arc::new(client());
+        let config = Arc::new(client(false));
         let mut idle = Vec::with_capacity(crowd.idle);
         while idle.len() < crowd.idle && Instant::now() < over {
             match connect(secured).map_err(text).and_then(|stream| secured_request(&config, stream, path)) {
@@ -231,8 +231,8 @@ fn whole(stream: &mut TcpStream) -> String {
 
 pub type Kept = rustls::StreamOwned<ClientConnection, TcpStream>;
 
-/// A client that believes everyone and remembers no session.
-pub fn client() -> ClientConfig {
+/// A client that believes everyone; with or without sessions that it remembers.
+pub fn client(resumes: bool) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = match builder {
@@ -240,7 +240,9 @@ pub fn client() -> ClientConfig {
         Err(error) => unreachable!("the default versions: {error}"),
     };
     let mut config = builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone)).with_no_client_auth();
-    config.resumption = rustls::client::Resumption::disabled();
+    if !resumes {
+        config.resumption = rustls::client::Resumption::disabled();
+    }
     config
 }
 
