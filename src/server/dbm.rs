@@ -3,6 +3,7 @@
 
 use super::sdbm::Sdbm;
 use crate::sys::dbm::{Berkeley, Gdbm, Pairs, has_berkeley, has_gdbm};
+use bstr::{BStr, BString, ByteSlice};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -74,6 +75,11 @@ impl Dbm {
             Dbm::Gdbm(file) => file.fetch(key).map_err(of_library),
         }
     }
+    /// As APR gives it: an empty value of Berkeley DB is taken for none.
+    pub fn value(&self, key: &[u8]) -> Result<Option<BString>, i32> {
+        let there = |value: &Vec<u8>| !matches!(self, Dbm::Berkeley(_)) || !value.is_empty();
+        Ok(self.fetch(key)?.filter(there).map(BString::from))
+    }
     /// EINVAL: the pair is too long for the format.
     pub fn store(&mut self, key: &[u8], value: &[u8]) -> Result<(), i32> {
         match self {
@@ -97,6 +103,43 @@ impl Dbm {
             Dbm::Berkeley(file) => file.pairs().map_err(of_library),
             Dbm::Gdbm(file) => file.pairs().map_err(of_library),
         }
+    }
+}
+
+/// Where a database is and in which format, as directives have it.
+#[derive(Clone, Default)]
+pub struct Database {
+    pub file: Option<PathBuf>,
+    kind: Option<BString>,
+}
+
+impl Database {
+    /// Takes the name of a format. Nonsense is found out when the file is opened, as in Apache.
+    pub fn set_kind(&mut self, name: &BStr) {
+        self.kind = Some(name.into());
+    }
+    /// The format as the configuration has it.
+    pub fn kind(&self) -> &BStr {
+        self.kind.as_ref().map_or("default".into(), |kind| kind.as_bstr())
+    }
+    /// The file as messages show it.
+    pub fn shown(&self) -> BString {
+        self.file.as_ref().map_or("(null)".into(), |path| path.as_os_str().as_encoded_bytes().into())
+    }
+    /// Opens it to be read; Err with an errno (or APR status).
+    pub fn open(&self) -> Result<Dbm, i32> {
+        let format = Format::named(self.kind()).ok_or(NO_SUCH_FORMAT)?;
+        Dbm::open(format, self.file.as_deref().ok_or(libc::ENOENT)?, Access::Read, 0)
+    }
+    /// The value of the first of the keys that has one; Err with an errno (or APR status).
+    pub fn fetch(&self, keys: &[&[u8]]) -> Result<Option<BString>, i32> {
+        let database = self.open()?;
+        for key in keys {
+            if let Some(value) = database.value(key)? {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -73,6 +73,7 @@ mod mod_proxy;
 mod mod_proxy_ajp;
 mod mod_proxy_balancer;
 mod mod_proxy_connect;
+mod mod_proxy_express;
 mod mod_proxy_fcgi;
 mod mod_proxy_hcheck;
 mod mod_proxy_html;

@@ -1,6 +1,5 @@
 //! Access, authentication, authorization.
 
-mod dbm;
 pub mod mod_access_compat;
 pub mod mod_allowmethods;
 pub mod mod_auth_basic;

@@ -3,12 +3,11 @@
 //! Offers the authentication provider `dbm`. As in Apache, settings of a section take the place of all that stand above, and the
 //! file is opened for each check. Manual: mod/mod_authn_dbm.html.
 
-use super::dbm::Database;
 use crate::config::*;
 use crate::log::Level;
 use crate::module::{Authn, AuthnProvider, Hooks, Linked, Module};
 use crate::request::Request;
-use crate::server;
+use crate::server::{self, dbm::Database};
 use bstr::{BStr, BString};
 
 pub static MODULE: Module = Module {

@@ -3,13 +3,12 @@
 //! No hooks: two providers. The file is opened for each check, as in Apache.
 //! Manual: mod/mod_authz_dbm.html.
 
-use super::dbm::Database;
 use crate::config::*;
 use crate::engine;
 use crate::log::Level;
 use crate::module::{Authz, AuthzCheck, AuthzProvider, FileGroup, Hooks, Linked, Module};
 use crate::request::Request;
-use crate::server;
+use crate::server::{self, dbm::Database};
 use bstr::{BStr, BString, ByteSlice};
 use std::any::Any;
 use std::sync::Arc;
