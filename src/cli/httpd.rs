@@ -233,6 +233,9 @@ impl Command {
         {
             return FAILED;
         }
+        for report in &loaded.chains.test_config {
+            report(out, &loaded.configuration);
+        }
         if !self.options.dumps() {
             log::startup(Level::Notice, format_args!("Syntax OK"));
         }

@@ -72,6 +72,8 @@ pub struct Entry<F> {
 pub type PostConfig = fn(&mut Configuration) -> Result<(), String>;
 /// Looks at the compiled configuration, under `-t` as well as before a start; complains itself and answers false.
 pub type CheckConfig = fn(&Configuration) -> bool;
+/// Reports on a configuration that is sound, under `-t` and the reports alone.
+pub type TestConfig = fn(&mut dyn std::io::Write, &Configuration);
 /// Opens a module's logs in the parent, after the error logs; complains itself when it cannot.
 pub type OpenLogs = fn(&mut Configuration) -> Result<(), LogsNotOpened>;
 /// Runs in each child when it starts, with privileges already dropped.
@@ -93,6 +95,7 @@ macro_rules! phases {
             $(pub(crate) $phase: Vec<Entry<Hook>>,)*
             pub(crate) post_config: Vec<Entry<PostConfig>>,
             pub(crate) check_config: Vec<Entry<CheckConfig>>,
+            pub(crate) test_config: Vec<Entry<TestConfig>>,
             pub(crate) open_logs: Vec<Entry<OpenLogs>>,
             pub(crate) child_init: Vec<Entry<ChildInit>>,
             pub(crate) child_exit: Vec<Entry<ChildExit>>,
@@ -123,6 +126,7 @@ macro_rules! phases {
                     $($phase: ordered(stringify!($phase), self.$phase, &mut registered),)*
                     post_config: ordered("post_config", self.post_config, &mut registered),
                     check_config: ordered("check_config", self.check_config, &mut registered),
+                    test_config: ordered("test_config", self.test_config, &mut registered),
                     open_logs: ordered("open_logs", self.open_logs, &mut registered),
                     child_init: ordered("child_init", self.child_init, &mut registered),
                     child_exit: ordered("child_exit", self.child_exit, &mut registered),
@@ -140,6 +144,7 @@ macro_rules! phases {
             $(pub $phase: Box<[Hook]>,)*
             pub post_config: Box<[PostConfig]>,
             pub check_config: Box<[CheckConfig]>,
+            pub test_config: Box<[TestConfig]>,
             pub open_logs: Box<[OpenLogs]>,
             pub child_init: Box<[ChildInit]>,
             pub child_exit: Box<[ChildExit]>,
@@ -220,6 +225,10 @@ impl Hooks {
     pub fn check_config(&mut self, position: Position, run: CheckConfig) -> &mut Entry<CheckConfig> {
         let entry = self.entry(position, run);
         push(&mut self.check_config, entry)
+    }
+    pub fn test_config(&mut self, position: Position, run: TestConfig) -> &mut Entry<TestConfig> {
+        let entry = self.entry(position, run);
+        push(&mut self.test_config, entry)
     }
     pub fn open_logs(&mut self, position: Position, run: OpenLogs) -> &mut Entry<OpenLogs> {
         let entry = self.entry(position, run);

@@ -533,6 +533,45 @@ fn syntax_of_sessions_and_keys() {
 }
 
 #[test]
+fn certificates_of_the_main_server_and_of_hosts() {
+    let lines = |names: &[&str]| {
+        let one = |name: &&str| format!("SSLCertificateFile tls/{name}.crt\nSSLCertificateKeyFile tls/{name}.key\n");
+        names.iter().map(one).collect::<String>()
+    };
+    let main_and_host: &[(&[&str], &[&str])] = &[
+        (&["www"], &["other"]),
+        (&["www"], &["ec"]),
+        (&["ec"], &["www"]),
+        (&["www", "ec"], &["other"]),
+        (&["ec", "www"], &["other"]),
+        (&["www"], &["other", "ec"]),
+        (&["www", "ec"], &[]),
+        (&[], &["www", "other"]),
+    ];
+    for (main, host) in main_and_host {
+        let conf = format!(
+            "{}<VirtualHost *:@PORT@>\nServerName www.example.test\nSSLEngine on\n{}</VirtualHost>\n\
+             <VirtualHost *:1>\nSSLCertificateFile tls/bundle.crt\n</VirtualHost>\n",
+            lines(main),
+            lines(host)
+        );
+        let name = format!("certificates, {main:?} and {host:?}");
+        group(&name).with_tls().conf(&conf).commands(&[&["-t", "-D", "DUMP_CERTS"], &["-t"]]);
+        group(&name)
+            .with_tls()
+            .conf(&conf)
+            .over(client("www.example.test"))
+            .get("/")
+            .over(client("www.example.test").version(12))
+            .get("/")
+            .check();
+    }
+    group("no certificates")
+        .with_tls()
+        .commands(&[&["-t", "-D", "DUMP_CERTS"], &["-t", "-D", "DUMP_CERTS", "-D", "DUMP_MODULES"]]);
+}
+
+#[test]
 fn asking_about_clients() {
     group("syntax of asking about clients").with_tls().syntax(&[
         "SSLOCSPEnable off",

@@ -17,6 +17,7 @@ const HEAD: &str = "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//
 /// Phases with their names on the page, by section.
 const STARTUP: &[(&str, &str)] = &[
     ("Check Configuration", "check_config"),
+    ("Test Configuration", "test_config"),
     ("Post Configuration", "post_config"),
     ("Open Logs", "open_logs"),
     ("Child Init", "child_init"),

@@ -161,6 +161,8 @@ pub fn build(configuration: &Configuration, server: &Server, phrases: &mut Phras
             above.extend(super::clients::authorities(&settings.clients));
             Stapler::new(configuration, server, &format!("{id}:{index}"), &certificate, &above, &key)
         });
+        // Of each kind of key the last one counts, as in OpenSSL.
+        keys.retain(|own: &Own| own.certificate.key_algorithm != certificate.key_algorithm);
         keys.push(Own { certificate, key, stapler: stapler.flatten() });
     }
     if keys.is_empty() {

@@ -4,7 +4,7 @@
 //! the client is read and chooses the host by the name that it asks for (SNI), then the handshake runs on the engine as
 //! any reading and writing does, without a thread that waits. What is known afterwards is kept with the connection.
 //!
-//! Hooks: open_logs (a start only) and post_config read certificates and keys as root and make one rustls configuration a server;
+//! Hooks: test_config lists the files of certificates (`-t -D DUMP_CERTS`); open_logs (a start only) and post_config read certificates and keys as root and make one rustls configuration a server;
 //! post_read_request holds the request's host against the handshake's (421); access_checker, check_user_id and fixups as
 //! in Apache. Backends are reached over TLS through the provider `OutgoingTls` (outgoing/). Offers variables to expressions, access logs (`%{…}x`, `%{…}c`) and header values (`%{…}s`).
 //!
@@ -42,6 +42,7 @@ use crate::request::Request;
 use accept::Acceptor;
 use bstr::{BStr, ByteSlice};
 use settings::{SslDir, SslServer};
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -303,6 +304,7 @@ const DIRECTIVES: &[Directive] = &[
 ];
 
 fn hooks(on: &mut Hooks) {
+    on.test_config(MIDDLE, report);
     on.open_logs(LAST, first);
     on.post_config(MIDDLE, init);
     on.child_init(MIDDLE, sessions::child_init);
@@ -318,6 +320,25 @@ fn hooks(on: &mut Hooks) {
     on.providers.offer::<dyn AuthzProvider>("ssl-verify-client", &access::RequireClient);
     on.providers.offer::<dyn LogItem>("x", &VariableItem);
     on.providers.offer::<dyn LogItem>("c", &OldItem);
+}
+
+/// `-t -D DUMP_CERTS`: the files with certificates of all servers, hosts from the last to the first.
+fn report(out: &mut dyn Write, configuration: &Configuration) {
+    if !configuration.process.defines.iter().any(|(name, _)| name == "DUMP_CERTS") {
+        return;
+    }
+    let (main, hosts) = match configuration.servers.split_first() {
+        Some((main, hosts)) => (Some(main), hosts),
+        None => (None, &[][..]),
+    };
+    let mut text = b"Server certificates:\n".to_vec();
+    for server in main.into_iter().chain(hosts.iter().rev()) {
+        for file in &server.settings.of::<SslServer>().certificates {
+            text.extend_from_slice(&[b"  ", file.as_slice(), b"\n"].concat());
+        }
+    }
+    // Whoever does not read it misses nothing else.
+    let _ = out.write_all(&text);
 }
 
 struct Names;

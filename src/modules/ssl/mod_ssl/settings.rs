@@ -82,8 +82,8 @@ impl Settings for SslServer {
     fn merge(base: &Self, add: &Self) -> Self {
         SslServer {
             engine: add.engine.or(base.engine),
-            certificates: [&base.certificates[..], &add.certificates].concat(),
-            keys: [&base.keys[..], &add.keys].concat(),
+            certificates: one_by_one(&base.certificates, &add.certificates),
+            keys: one_by_one(&base.keys, &add.keys),
             chain: add.chain.clone().or_else(|| base.chain.clone()),
             protocols: add.protocols.or(base.protocols),
             ciphers: add.ciphers.clone().or_else(|| base.ciphers.clone()),
@@ -105,6 +105,11 @@ impl Settings for SslServer {
             bound: None,
         }
     }
+}
+
+/// The first file takes the place of the first, the second that of the second; what has no successor stays.
+fn one_by_one(base: &[BString], add: &[BString]) -> Vec<BString> {
+    add.iter().chain(base.iter().skip(add.len())).cloned().collect()
 }
 
 /// Per-directory settings.
