@@ -25,19 +25,23 @@ pub fn whole_number(word: &[u8]) -> Option<i64> {
     std::str::from_utf8(word).ok()?.trim_ascii_start().parse().ok()
 }
 
-/// A duration with an optional unit (`ms`, `s`, `mi`, `h`, `us`), seconds without one, as
+/// A duration with an optional unit (`ms`, `s`, `mi`, `h`, in small letters, what follows is not looked at), as
 /// `ap_timeout_parameter_parse` reads it; microseconds.
 pub fn duration(word: &[u8], default_unit: &[u8]) -> Option<i64> {
-    let digits = word.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(word.len());
+    let start = word.trim_ascii_start();
+    let start = start.strip_prefix(b"+").unwrap_or(start);
+    let digits = start.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(start.len());
+    if digits == 0 && start.len() < word.len() {
+        return None;
+    }
     // A unit without a number is none of it.
-    let value = strtol(word.get(..digits)?);
-    let unit = word.get(digits..).filter(|unit| !unit.is_empty()).unwrap_or(default_unit);
-    let factor = match unit.to_ascii_lowercase().as_slice() {
+    let value = strtol(start.get(..digits)?);
+    let unit = start.get(digits..).filter(|unit| !unit.is_empty()).unwrap_or(default_unit);
+    let factor = match unit {
         [b's', ..] => 1_000_000,
         [b'h', ..] => 3_600_000_000,
         [b'm', b's', ..] => 1_000,
         [b'm', b'i', ..] => 60_000_000,
-        [b'u', b's', ..] => 1,
         _ => return None,
     };
     value.checked_mul(factor)

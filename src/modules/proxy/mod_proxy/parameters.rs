@@ -3,7 +3,7 @@
 //! Manual: mod/mod_proxy.html#proxypass, "Worker parameters".
 
 use super::worker::{Flush, Parameters, bits};
-use crate::config::{atoi, duration, on_off};
+use crate::config::{atoi, duration, on_off, strtol};
 use bstr::{BStr, ByteSlice};
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub fn set(parameters: &mut Parameters, key: &BStr, value: &BStr) -> Result<(), 
             parameters.acquire = span(b"ms", format, short)?;
         }
         b"timeout" => parameters.timeout = seconds(1, "Timeout must be at least one second")?,
-        b"iobuffersize" => parameters.io_buffer = buffer(number, "IOBufferSize")?,
+        b"iobuffersize" => parameters.io_buffer = buffer(strtol(value), "IOBufferSize")?,
         b"receivebuffersize" => parameters.receive_buffer = buffer(number, "ReceiveBufferSize")?,
         b"keepalive" => parameters.keep_alive = Some(flag("KeepAlive must be On|Off")?),
         b"disablereuse" => parameters.disable_reuse = Some(flag("DisableReuse must be On|Off")?),

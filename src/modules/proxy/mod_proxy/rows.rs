@@ -212,21 +212,24 @@ fn put<T>(place: &mut Option<T>, value: T) -> Outcome {
 fn remote(cx: &mut Cx<'_>, of: Word<'_>, url: Word<'_>, credentials: Option<Word<'_>>) -> Outcome {
     let name = cx.directive.name;
     let bad = || format!("{name}: Bad syntax for a remote proxy server");
-    let Some((scheme, rest)) = url.split_once_str("://") else { return Err(bad().into()) };
-    let rest = rest.split(|byte| *byte == b'/').next().unwrap_or_default();
-    let scheme = BString::from(scheme.to_ascii_lowercase());
-    let (host, port) = match rest.rfind_byte(b':').filter(|colon| rest.rfind_byte(b']').is_none_or(|end| end < *colon))
-    {
-        Some(colon) => {
-            let digits = rest.get(colon + 1..).unwrap_or_default();
-            let port = whole_number(digits).and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
-            let port = port.ok_or_else(|| format!("{} (bad port number)", bad()))?;
-            (rest.get(..colon).unwrap_or_default(), port)
-        }
-        None => (rest, super::worker::default_port(&scheme)),
+    let Some((scheme, rest)) = url.split_once_str("://").filter(|(_, rest)| !rest.is_empty()) else {
+        return Err(bad().into());
     };
+    let scheme = BString::from(scheme.to_ascii_lowercase());
+    // What begins with a number is a port, and the first colon is the one before it: there are no IPv6 addresses.
+    let (host, port) = match rest.split_once_str(":") {
+        Some((host, port)) => {
+            let digits = port.trim_ascii_start();
+            let digits = digits.strip_prefix(b"-").or_else(|| digits.strip_prefix(b"+")).unwrap_or(digits);
+            let number =
+                Some(atoi(port)).filter(|port| digits.first().is_some_and(u8::is_ascii_digit) && *port <= 65_535);
+            (host, number.ok_or_else(|| format!("{} (bad port number)", bad()))?)
+        }
+        None => (rest, -1),
+    };
+    let port = if port == -1 { super::worker::default_port(&scheme) } else { port as u16 };
     let of = if cx.directive.info == MATCH {
-        let compiled = Regex::new(of, Flags { icase: true, ..Flags::default() });
+        let compiled = Regex::new(of, Flags::default());
         RemoteFor::Regex(Arc::new(
             compiled.map_err(|_| "Regular expression for ProxyRemoteMatch could not be compiled.")?,
         ))
@@ -234,7 +237,6 @@ fn remote(cx: &mut Cx<'_>, of: Word<'_>, url: Word<'_>, credentials: Option<Word
         let slashless = of.strip_suffix(b"/").filter(|_| of.find_byte(b':').is_some());
         RemoteFor::Text(slashless.unwrap_or(of).into())
     };
-    let host = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
     let host = host.to_ascii_lowercase().into();
     let credentials = credentials.map(BString::from);
     cx.server::<ProxyServer>().remotes.push(Remote { of, scheme, host, port, credentials });
@@ -251,12 +253,12 @@ fn block(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
 }
 
 fn buffer_size(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
-    let number = atoi(word);
+    let receive = cx.directive.info == RECEIVE;
+    let number = if receive { atoi(word) } else { strtol(word) };
     if number < 512 && number != 0 {
         return Err(format!("{} must be >= 512 bytes, or 0 for system default.", cx.directive.name).into());
     }
     let size = usize::try_from(number).unwrap_or(0);
-    let receive = cx.directive.info == RECEIVE;
     let server = cx.server::<ProxyServer>();
     if receive {
         server.receive_buffer = Some(size);
@@ -284,7 +286,8 @@ fn network(cx: &mut Cx<'_>, word: &[u8]) -> Option<(IpAddr, u8)> {
     };
     let mut parts = [0u8; 4];
     let mut written = 0;
-    for part in address.split_str(".").filter(|part| !part.is_empty()) {
+    // Nothing between dots is a name; nothing behind the last is zero.
+    for part in address.strip_suffix(b".").unwrap_or(address).split_str(".") {
         *parts.get_mut(written)? = part.to_str().ok()?.parse().ok()?;
         written += 1;
     }
@@ -299,7 +302,7 @@ fn network(cx: &mut Cx<'_>, word: &[u8]) -> Option<(IpAddr, u8)> {
         cx.tell(text);
     }
     let masked = Ipv4Addr::from(u32::from(ip) & u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0));
-    if masked != ip {
+    if masked != ip && bits > 0 {
         let text = format!("AH00901: Warning: NetMask and IP-Addr disagree in {ip}/{bits}");
         cx.tell(text);
         cx.tell(format!("AH00902:          Set to {masked}/{bits}"));

@@ -99,7 +99,7 @@ async fn run(r: &mut Request, call: &Call) -> Answer {
             Err(answer) => return answer,
         },
     };
-    let host = target.host.clone();
+    let host = call.remote.as_ref().map_or(&target.host, |remote| &remote.host).clone();
     let failed = |r: &Request| {
         let text = format_args!("AH01114: HTTP: failed to make connection to backend: {host}");
         r.log(Level::Error, "proxy_http", text);
