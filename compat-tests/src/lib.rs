@@ -18,6 +18,7 @@ pub mod binaries;
 pub mod gateway;
 pub mod group;
 pub mod h2;
+pub mod keeper;
 pub mod normal;
 pub mod ports;
 pub mod report;
@@ -29,6 +30,7 @@ pub mod wire;
 pub use backend::{Backend, Step, says, says_and_closes};
 pub use gateway::Protocol;
 pub use group::{Group, group};
+pub use keeper::Keeper;
 pub use server::Running;
 
 /// Which multi-processing module a group runs under.

@@ -30,9 +30,9 @@ pub trait SharedCache: Send + Sync {
     fn status(&self, server: &Server, auto: bool) -> String;
 }
 
-/// The cache could not be made; the log says why.
+/// The cache could not be made; the log says why. The number is what its user's line begins with, or 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CacheNotReady;
+pub struct CacheNotReady(pub i32);
 
 /// Kind and arguments of a word such as `shmcb:/path(100000)`. Err: the complaint.
 pub fn choose_cache(cx: &Cx<'_>, word: &BStr) -> Result<Arc<dyn SharedCache>, String> {

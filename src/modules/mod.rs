@@ -54,6 +54,8 @@ pub static REGISTRY: &[&Module] = &[
     &cache::mod_cache_disk::MODULE,
     &cache::mod_cache_socache::MODULE,
     &cache::mod_socache_dbm::MODULE,
+    &cache::mod_socache_memcache::MODULE,
+    &cache::mod_socache_redis::MODULE,
     &cache::mod_socache_shmcb::MODULE,
     &filters::mod_brotli::MODULE,
     &filters::mod_buffer::MODULE,

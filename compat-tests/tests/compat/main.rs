@@ -96,6 +96,8 @@ mod mod_slotmem_plain;
 mod mod_slotmem_shm;
 mod mod_so;
 mod mod_socache_dbm;
+mod mod_socache_memcache;
+mod mod_socache_redis;
 mod mod_socache_shmcb;
 mod mod_speling;
 mod mod_ssl;

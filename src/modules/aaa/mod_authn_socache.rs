@@ -132,8 +132,9 @@ fn make(configuration: &mut Configuration) -> Result<(), String> {
         log::process(Level::Crit, "authn_socache", format_args!("{text}"));
         return Err("AH00016: Configuration Failed".into());
     };
-    if cache.ready("authn-socache", configuration).is_err() {
-        log::process(Level::Crit, "authn_socache", format_args!("AH01677: failed to initialise authn-socache cache"));
+    if let Err(why) = cache.ready("authn-socache", configuration) {
+        let text = format_args!("AH01677: failed to initialise authn-socache cache");
+        log::process_errno(Level::Crit, "authn_socache", why.0, text);
         return Err("AH00016: Configuration Failed".into());
     }
     for server in &mut configuration.servers {
@@ -154,7 +155,8 @@ fn cache(r: &Request) -> Option<Arc<dyn SharedCache>> {
 /// The key of a user: context, user, realm.
 fn key(r: &Request, user: &BStr, realm: Option<&BStr>) -> BString {
     let context = r.dir::<CacheDir>().context.clone();
-    let host = || server::server_name(r);
+    // As configured: what clients call the host says nothing of its users.
+    let host = || r.server.name.clone().unwrap_or_else(|| r.connection.local_ip.clone());
     let mut key = match context.as_ref().map(|context| context.as_slice()) {
         None | Some(b"directory") => {
             let directory = r.uri.rfind_byte(b'/').and_then(|slash| r.uri.get(..slash)).unwrap_or_default();

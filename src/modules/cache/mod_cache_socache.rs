@@ -189,9 +189,9 @@ fn make(configuration: &mut Configuration) -> Result<(), String> {
         if made.iter().any(|other| Arc::ptr_eq(other, cache)) {
             continue;
         }
-        if cache.ready("cache-socache", configuration).is_err() {
+        if let Err(why) = cache.ready("cache-socache", configuration) {
             let text = format_args!("AH02393: failed to initialise cache-socache cache");
-            log::process(Level::Crit, "cache_socache", text);
+            log::process_errno(Level::Crit, "cache_socache", why.0, text);
             return Err("AH00016: Configuration Failed".into());
         }
         made.push(cache.clone());

@@ -133,7 +133,7 @@ impl SharedCache for Cache {
         if let Err(error) = open(&path, Access::Extend) {
             let text = format_args!("AH00804: Cannot create socache DBM file `{}'", path.display());
             log::process_errno(Level::Error, "socache_dbm", &error, text);
-            return Err(CacheNotReady);
+            return Err(CacheNotReady(0));
         }
         // Children write to it under their own user.
         if unistd::geteuid().is_root() {
@@ -142,7 +142,7 @@ impl SharedCache for Cache {
                 if let Err(errno) = unistd::chown(&file, user, None) {
                     let text = format_args!("AH00802: Can't change owner of {}", file.display());
                     log::process_errno(Level::Error, "socache_dbm", io::Error::from(errno), text);
-                    return Err(CacheNotReady);
+                    return Err(CacheNotReady(0));
                 }
             }
         }

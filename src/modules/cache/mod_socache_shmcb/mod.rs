@@ -113,7 +113,7 @@ impl SharedCache for Cache {
         let memory = Memory::new(self.size).map_err(|error| {
             let text = format_args!("AH00819: Could not allocate shared memory segment for shmcb socache");
             log::process_errno(Level::Error, "socache_shmcb", &error, text);
-            CacheNotReady
+            CacheNotReady(0)
         })?;
         let server = configuration.main();
         server.log(Level::Info, "socache_shmcb", format_args!("AH00830: Shared memory socache initialised"));
