@@ -88,7 +88,9 @@ fn dissect(line: &[u8], r: &mut Request, options: &HttpOptions) -> Result<(), Re
         excess = true;
     }
     let rest = rest.trim_end_with(|letter| letter.is_ascii() && is_blank(letter as u8));
-    let protocol = rest.get(..rest.iter().position(|&byte| is_blank(byte)).unwrap_or(rest.len())).unwrap_or_default();
+    let protocol = rest
+        .get(..rest.iter().position(|&byte| byte <= b' ' || byte == 0x7f).unwrap_or(rest.len()))
+        .unwrap_or_default();
     show(r, method, target, protocol);
     assign(&mut r.method.name, method);
     r.method.number = MethodNumber::known(method).unwrap_or(MethodNumber::INVALID);

@@ -42,6 +42,8 @@ pub struct Child {
     pub row: usize,
     pub generation: u32,
     pub pid: i32,
+    /// With mod_logio, what mod_status counts are the octets on the wire.
+    counts_wire: bool,
     /// Slots to take and give back; None where each thread has its own.
     slots: Option<Slots>,
     stopping: AtomicBool,
@@ -75,6 +77,7 @@ impl Child {
             row,
             generation,
             pid,
+            counts_wire: false,
             limits,
             lobby,
             stopping: AtomicBool::new(false),
@@ -102,6 +105,10 @@ impl Child {
     /// What to call when new connections are welcome no more (false) and again (true).
     pub fn on_admission(&mut self, switch: impl Fn(bool) + Send + Sync + 'static) {
         self.admission = Box::new(switch);
+    }
+    /// Has octets counted as they go over the wire, not those of bodies alone.
+    pub fn count_wire(&mut self) {
+        self.counts_wire = true;
     }
     pub fn process(&self) -> ProcessShare {
         self.board.process(self.row)
@@ -281,7 +288,8 @@ impl Mpm for Child {
         if r.connection.keepalives.load(Relaxed) == 0 {
             share.new_connection();
         }
-        share.count(r.bytes_sent, r.time, now);
+        let sent = if self.counts_wire { r.wire_out } else { r.bytes_sent };
+        share.count(sent, r.time, now);
         self.cpu(now);
     }
     fn waiting(&self, from: Waiting, to: Waiting) {

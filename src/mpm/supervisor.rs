@@ -319,6 +319,9 @@ impl Supervisor<'_> {
         let configuration: &'static Arc<Configuration> = Box::leak(Box::new(self.configuration.clone()));
         let mut child = Child::new(self.board, row, self.generation, self.limits.clone(), outbound);
         child.on_admission(event::admission);
+        if configuration.process.has_module("logio_module") {
+            child.count_wire();
+        }
         let child: &'static Child = Box::leak(Box::new(child));
         crate::server::install_mpm(child);
         let service = self.program.child(configuration);

@@ -3,7 +3,7 @@
 //! Names keep their case and are compared without it; one name may stand several times; order is that of insertion.
 //! All bytes live in one buffer, so that a table that is reused from request to request allocates nothing.
 
-use bstr::{BStr, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 use std::fmt;
 
 #[derive(Clone, Copy)]
@@ -226,6 +226,21 @@ impl Table {
     pub fn overlay(&mut self, other: &Table) {
         for (name, value) in other.iter() {
             self.set(name, value);
+        }
+    }
+    /// Where a name stands more than once, its last value takes the first one's place.
+    pub fn keep_last(&mut self) {
+        let mut at = 0;
+        while let Some(entry) = self.entries.get(at).copied() {
+            let name: BString = self.name(&entry).into();
+            let later = self.entries.get(at + 1..).unwrap_or_default();
+            if let Some(last) = later.iter().rfind(|other| self.is(other, entry.key, &name)).copied() {
+                if let Some(place) = self.entries.get_mut(at) {
+                    *place = last;
+                }
+                self.drop_from(at + 1, &name);
+            }
+            at += 1;
         }
     }
     /// Keeps the entries for which `keep` holds.

@@ -74,6 +74,8 @@ pub fn common_env(r: &mut Request) {
         }
     }
     r.env.overlay(&env);
+    // What SetEnv gives stands behind what SetEnvIf and RewriteRule gave, and wins from here on.
+    r.env.keep_last();
 }
 
 /// The earlier requests of a chain of internal redirects.

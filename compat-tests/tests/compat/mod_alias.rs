@@ -105,3 +105,17 @@ fn errors() {
         "RedirectTemp /a",
     ]);
 }
+
+#[test]
+fn targets_that_are_expressions_are_escaped() {
+    let group = group("Redirect to expressions").conf("<Location /whole>\nRedirect \"http://e.test/%{HTTP:X-To}\"\n</Location>\n<Location /path>\nRedirect \"/%{HTTP:X-To}\"\n</Location>\n<Location /own>\nRedirect \"%{HTTP:X-To}\"\n</Location>\n");
+    let targets =
+        ["a b", "a%20b?c d#e f", "\"<>", "a%zz", "[x]{y}|^`\\~", "http://z.test:80/a b?c d", "//net/a b", "rel/a b"];
+    let mut group = group;
+    for target in targets {
+        for place in ["/whole?q%20r", "/path", "/own"] {
+            group = group.get_with(place, &format!("X-To: {target}"));
+        }
+    }
+    group.check();
+}

@@ -29,3 +29,16 @@ fn errors() {
         "SetEnv A ${NOPE}",
     ]);
 }
+
+/// SetEnv gives way to SetEnvIf until a program gets the variables: from there on it wins.
+#[test]
+fn what_programs_get() {
+    group("SetEnv and SetEnvIf")
+        .log_format("%U a=%{A}e b=%{B}e host=%{HTTP_HOST}e")
+        .conf("SetEnvIf Request_URI . A=setenvif B=kept\nSetEnv A setenv\nSetEnv HTTP_HOST other\nScriptAlias /cgi/ \"@ROOT@/cgi/\"\n<Directory \"@ROOT@/cgi\">\nRequire all granted\n</Directory>\n")
+        .file("cgi/show", "#!/bin/sh\necho Content-Type: text/plain\necho\necho $A $B $HTTP_HOST\n")
+        .mode("cgi/show", 0o755)
+        .get("/cgi/show")
+        .get("/")
+        .check();
+}

@@ -131,6 +131,9 @@ fn totals(snapshot: &Snapshot) -> Totals {
             }
         }
     }
+    // Whole kilobytes and milliseconds are what every figure is made of.
+    sums.bytes -= sums.bytes % 1024;
+    sums.duration -= sums.duration % 1000;
     sums
 }
 
@@ -167,7 +170,7 @@ fn uptime(seconds: i64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let mut out = String::new();
     for (count, unit) in [(days, "day"), (rest / 3600, "hour"), (rest / 60 % 60, "minute"), (rest % 60, "second")] {
-        if count > 0 || (unit == "second" && out.is_empty()) {
+        if count > 0 {
             let _ = write!(out, " {count} {unit}{}", if count == 1 { "" } else { "s" });
         }
     }
@@ -307,6 +310,7 @@ fn html(r: &Request, snapshot: &Snapshot, no_table: bool) -> String {
     if snapshot.extended {
         table::slots(&mut out, snapshot, r.time, no_table);
     } else {
+        pids(&mut out, snapshot);
         out.push_str(
             "<hr />To obtain a full report with current status information you need to use the \
              <code>ExtendedStatus On</code> directive.\n",
@@ -316,6 +320,19 @@ fn html(r: &Request, snapshot: &Snapshot, no_table: bool) -> String {
     out.push_str(&server::error_page::signature("<hr />\n", r).to_str_lossy());
     out.push_str("</body></html>\n");
     out
+}
+
+/// Which process each slot belongs to, three to a line.
+fn pids(out: &mut String, snapshot: &Snapshot) {
+    out.push_str("PID Key: <br />\n<pre>\n");
+    let threads = snapshot.threads as usize;
+    let running = snapshot.processes.iter().filter(|process| process.pid != 0);
+    let slots =
+        running.flat_map(|process| process.slots.iter().take(threads).map(move |slot| (process.pid, slot.state)));
+    for (at, (pid, state)) in slots.filter(|(_, state)| *state != SlotState::Dead).enumerate() {
+        let _ = write!(out, "   {pid} in state: {} {}", letter(state), if at % 3 == 2 { "\n" } else { "," });
+    }
+    out.push_str("\n</pre>\n");
 }
 
 fn summary(out: &mut String, sums: &Totals, up: i64) {
@@ -357,6 +374,6 @@ mod tests {
         assert_eq!(uptime(1), " 1 second");
         assert_eq!(uptime(90_061), " 1 day 1 hour 1 minute 1 second");
         assert_eq!(uptime(7200), " 2 hours");
-        assert_eq!(uptime(0), " 0 seconds");
+        assert_eq!(uptime(0), "");
     }
 }

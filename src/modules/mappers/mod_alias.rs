@@ -474,7 +474,7 @@ fn redirect_here(r: &mut Request) -> Option<Answer> {
     let dir = r.dir.clone();
     let place = dir.settings.of::<AliasDir>().redirect.as_ref()?;
     let Some(to) = &place.to else { return Some(Answer::Status(place.status)) };
-    let to = server::expression::text(to, r).map_err(|error| {
+    let to = server::expression::text(to, r).map(|to| escape_url(&to)).map_err(|error| {
         r.log(Level::Error, "alias", format_args!("AH02826: Can't evaluate redirect expression: {error}"));
         Status::INTERNAL_SERVER_ERROR
     });

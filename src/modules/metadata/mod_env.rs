@@ -101,9 +101,8 @@ fn fixups(r: &mut Request) -> Answer {
         return Answer::Declined;
     }
     for (name, value) in &environment.set {
-        if !r.env.contains(name) {
-            r.env.add(name, value);
-        }
+        // Behind what the request has, which stays until programs get the variables: those see the last one.
+        r.env.add(name, value);
     }
     Answer::Ok
 }

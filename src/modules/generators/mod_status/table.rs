@@ -112,7 +112,7 @@ pub(super) fn slots(out: &mut String, snapshot: &Snapshot, now: i64, no_table: b
                 let _ = write!(
                     out,
                     "<b>Server {at}-{generation}</b> ({pid}): {conn}|{child}|{all} [{state}] \
-                     u{user} s{system} cu{child_user} cs{child_system}\n {idle} {taken} ({} / {} / {})\n \
+                     u{user} s{system} cu{child_user} cs{child_system}\n {idle} {taken} {duration}({}|{}|{})\n \
                      <i>{client} {{{request}}}</i> <i>({protocol})</i> <b>[{vhost}]</b><br />\n\n",
                     super::bytes(slot.conn_bytes as f64),
                     super::bytes(slot.my_bytes_served as f64),
