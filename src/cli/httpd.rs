@@ -200,7 +200,9 @@ impl Command {
             main.levels.get_or_insert_default().set_all(level);
         }
         if let Some(path) = &self.options.startup_log {
-            match log::open_file(&path.to_path_lossy(), 0o644) {
+            // No name is the server root: a directory.
+            let file = if path.is_empty() { b"/".as_bstr() } else { path.as_bstr() };
+            match log::open_file(&file.to_path_lossy(), 0o644) {
                 Ok(file) => main.target = log::Target::file(Arc::new(file)),
                 Err(error) => {
                     let name = self.options.short_name();

@@ -140,7 +140,7 @@ fn mutexes(out: &mut dyn Write, process: &Process, commands: &Commands) -> io::R
             continue;
         }
         let mechanism = set.map_or(&b"default"[..], |mutex| &mutex.mechanism).as_bstr();
-        let files = name == "default" || ["flock", "fcntl", "default"].iter().any(|kind| mechanism == *kind);
+        let files = name == "default" || ["flock", "fcntl"].iter().any(|kind| mechanism == *kind);
         let own = set.and_then(|mutex| mutex.dir.clone());
         let usual = || if files { format!("{}/", runtime.display()).into() } else { BString::default() };
         let dir = own.unwrap_or_else(usual);

@@ -41,6 +41,8 @@ pub fn compile(tree: Tree, providers: Providers) -> Result<Configuration, Box<Re
     for mut host in hosts {
         inherit(&main, &mut host);
         host.settings = main.settings.with_host(&host.settings, &inherited, &kinds);
+        // Core's settings are merged for every host: AllowEncodedSlashes begins anew.
+        host.defaults.edit::<super::CoreDir>();
         host.defaults = main.defaults.merged(&host.defaults, &kinds);
         servers.push(host);
     }

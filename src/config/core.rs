@@ -270,7 +270,6 @@ impl Settings for CoreDir {
             max_overlaps,
             max_reversals,
             signature,
-            encoded_slashes,
             cgi_pass_auth,
             qualify_redirect_url,
             read_buffer_size,

@@ -23,7 +23,7 @@ pub fn common_env(r: &mut Request) {
             env.add("CONTENT_TYPE", value);
         } else if is("Content-Length") {
             env.add("CONTENT_LENGTH", value);
-        } else if is("Proxy") || is("Proxy-Authorization") || is("Authorization") && !pass_auth {
+        } else if is("Proxy") || (is("Proxy-Authorization") || is("Authorization")) && !pass_auth {
             // Proxy would become HTTP_PROXY, which libraries obey; passwords are nobody's business.
         } else if field.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
             let name = field.iter().map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() });

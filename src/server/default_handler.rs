@@ -6,7 +6,9 @@ use crate::config::{CoreServer, Handler, PathInfo};
 use crate::engine::BoxFuture;
 use crate::log::Level;
 use crate::module::{Answer, DefinedFilters, Hooks, LAST, MIDDLE, Phase, REALLY_FIRST, REALLY_LAST, declined};
-use crate::request::{Body, FileInfo, FileKind, FileRange, FilterInstance, MethodNumber, OpenFile, Request, Status};
+use crate::request::{
+    Body, FileInfo, FileKind, FileRange, FilterInstance, FilterKind, MethodNumber, OpenFile, Request, Status,
+};
 use bstr::ByteSlice;
 
 /// Registers core's hooks; called by core's record.
@@ -204,7 +206,9 @@ fn serve(r: &mut Request) -> Answer {
     conditional::set_etag(r);
     conditional::set_accept_ranges(r);
     r.headers_out.set("Content-Length", itoa::Buffer::new().format(r.finfo.size));
-    if let (Some(true), Body::File(whole)) = (digests, &r.body_out) {
+    // A filter that makes other content of the file would make the sum a lie.
+    let as_it_is = r.output_filters.iter().all(|instance| instance.filter.kind > FilterKind::Resource);
+    if let (Some(true), true, Body::File(whole)) = (digests, as_it_is, &r.body_out) {
         match content_md5(&whole.file) {
             Ok(sum) => r.headers_out.set("Content-MD5", sum),
             Err(error) => {

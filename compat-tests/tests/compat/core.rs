@@ -551,3 +551,76 @@ fn handlers_by_type() {
         .ask("PUT", "/a.txt", "")
         .check();
 }
+
+/// A virtual host begins anew, and so does a section: what is above counts for nothing.
+#[test]
+fn encoded_slashes_are_not_inherited() {
+    for above in ["On", "Off", "NoDecode"] {
+        let mut conf = format!("AllowEncodedSlashes {above}\n");
+        for (name, own) in [("none", ""), ("on", "On"), ("off", "Off"), ("nodecode", "NoDecode")] {
+            let own = if own.is_empty() { String::new() } else { format!("AllowEncodedSlashes {own}\n") };
+            conf += &format!("<VirtualHost *:@PORT@>\nServerName {name}\n{own}</VirtualHost>\n");
+        }
+        let mut group = group("AllowEncodedSlashes in virtual hosts").conf(&conf).file("htdocs/sub/b.txt", "b\n");
+        for host in ["none", "on", "off", "nodecode"] {
+            group = group.request(format!("GET /sub%2fb.txt HTTP/1.0\r\nHost: {host}\r\n\r\n"));
+        }
+        group.check();
+    }
+}
+
+/// What has a space in it is a text, though it begins as a path or an address does.
+#[test]
+fn error_documents_with_a_space() {
+    for document in [
+        "/a.txt x",
+        "/a.txt?x y",
+        "http://a b",
+        "http://x/%{REQUEST_URI} a",
+        "/%{REQUEST_METHOD} a",
+        "/a.txt",
+        "default ",
+        "  /a.txt",
+    ] {
+        group("ErrorDocument with a space")
+            .conf(&format!("ErrorDocument 404 \"{document}\"\n"))
+            .file("htdocs/a.txt", "a\n")
+            .get("/nope?q")
+            .request("HEAD /nope HTTP/1.0\r\n\r\n")
+            .check();
+    }
+    group("ErrorDocument 401 with a space").conf("ErrorDocument 401 \"http://a b\"\n").get("/").check();
+}
+
+#[test]
+fn handlers_of_expressions_vary_nothing() {
+    group("SetHandler by an expression")
+        .conf("<Files a.txt>\nSetHandler \"%{req:X-H}\"\n</Files>\n")
+        .file("htdocs/a.txt", "a\n")
+        .get("/a.txt")
+        .get_with("/a.txt", "X-H: default-handler")
+        .get_with("/a.txt", "X-H: none")
+        .check();
+}
+
+/// No sum of a file whose content a filter replaces.
+#[test]
+fn content_digest_and_filters() {
+    group("ContentDigest under filters")
+        .and_modules("include filter substitute deflate")
+        .conf(
+            "ContentDigest On\n<Location /d>\nOptions +Includes\nSetOutputFilter INCLUDES\n</Location>\n\
+             <Location /z>\nSetOutputFilter DEFLATE\n</Location>\n\
+             <Location /t>\nAddOutputFilterByType SUBSTITUTE text/plain\n</Location>\n",
+        )
+        .file("htdocs/d/a.txt", "a\n")
+        .file("htdocs/z/a.txt", "a\n")
+        .file("htdocs/t/a.txt", "a\n")
+        .file("htdocs/t/a.png", "a\n")
+        .get("/d/a.txt")
+        .get("/z/a.txt")
+        .get_with("/z/a.txt", "Accept-Encoding: gzip")
+        .get("/t/a.txt")
+        .get("/t/a.png")
+        .check();
+}

@@ -46,9 +46,21 @@ fn environment_by_directives() {
                 QualifyRedirectURL On\nErrorDocument 404 /cgi/env/gone?why\nRLimitCPU 7 9\nAlias /al @ROOT@/htdocs";
     scripts("environment by directives", "cgi", conf)
         .get_with("/cgi/env/a%20b?x", "Authorization: Basic eA==")
+        .get_with("/cgi/env", "Proxy-Authorization: Basic eA==")
         .get("/nope?q=1")
         .get("/al/nope")
         .check();
+}
+
+/// Timeout where the module has no limit of its own: before the head and within the body.
+#[test]
+fn scripts_that_fall_silent() {
+    for module in ["cgi", "cgid"] {
+        let mut group = scripts("scripts that fall silent", module, "Timeout 1");
+        group = script(group, "mute", "exec sleep 3");
+        group = script(group, "dumb", "printf 'Content-Type: text/plain\\n\\nhi\\n'; exec sleep 3");
+        group.get("/cgi/mute").get("/cgi/dumb").check();
+    }
 }
 
 #[test]

@@ -169,6 +169,10 @@ fn htpasswd_flags() {
         "-nbB -C 3 u p",
         "-nb5 -r x u p",
         "-nb5 -r 0 u p",
+        "-nb5 -r 99999999999 u p",
+        "-nb5 -r 18446744073709552616 u p",
+        "-nbBC 99999999999 u p",
+        "-nbBC 5x u p",
         "-bC 20 -n u p",
         "-b . u p",
         "-bc . u p",
@@ -346,6 +350,10 @@ fn httxt2dbm() {
             ("-f SDBM -v -i - -o in", "one two\n"),
             ("-f SDBM -i many.txt -o many", ""),
             ("-f SDBM -i x.txt -o many", ""),
+            ("-i x.txt -i many.txt -o twice", ""),
+            ("-vv -i x.txt -o twice", ""),
+            ("--help", ""),
+            ("-f SDBM -i . -o directory", ""),
         ],
     );
 }
@@ -394,6 +402,12 @@ fn htdbm() {
             ("-l -TSDBM w x", ""),
             ("-l -TSDBM w", ""),
             ("-cbp -TSDBM plain u p", ""),
+            ("-cb -TSDBM noname u:x p", ""),
+            ("-cb -TSDBM plain 1234567890123456789012345678901234567890123456789012345678901234 p", ""),
+            ("-cb -TSDBM plain 12345678901234567890123456789012345678901234567890123456789012345 p", ""),
+            ("-nbd des longer-than-eight", ""),
+            ("-nbBC 99999999999 u p", ""),
+            ("-ncb u p", ""),
         ],
     );
 }

@@ -29,7 +29,8 @@ impl Words {
         let mut read = Words { name, program, ..Words::default() };
         let mut words = words.peekable();
         while let Some(word) = words.next_if(|word| word.len() > 1 && word.starts_with(b"-")) {
-            if word == b"--" {
+            // Whatever follows the two dashes.
+            if word.starts_with(b"--") {
                 break;
             }
             let mut letters = word.get(1..).unwrap_or_default();

@@ -48,7 +48,6 @@ type Failure = (u8, String);
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Task {
     Update,
-    Create,
     Show,
     Verify,
     Delete,
@@ -57,6 +56,8 @@ enum Task {
 
 struct Order {
     task: Task,
+    /// Begins with an empty database.
+    create: bool,
     from: From,
     scheme: Scheme,
     cost: u32,
@@ -91,15 +92,15 @@ fn order(words: Words) -> Result<Order, Failure> {
     if let Some(complaint) = words.complaint {
         return Err((SYNTAX, format!("{}: {complaint}\n{USAGE}", words.program)));
     }
-    let (mut tasks, mut from, mut scheme, mut cost) = (Vec::new(), From::Twice, Scheme::Apr1, 0);
-    let (mut format, mut comments) = (None, false);
+    let (mut task, mut create, mut show, mut list) = (Task::Update, false, false, false);
+    let (mut from, mut scheme, mut cost, mut format, mut comments) = (From::Twice, Scheme::Apr1, 0, None, false);
     for (flag, value) in words.flags {
         match flag {
-            b'c' => tasks.push(Task::Create),
-            b'n' => tasks.push(Task::Show),
-            b'v' => tasks.push(Task::Verify),
-            b'x' => tasks.push(Task::Delete),
-            b'l' => tasks.push(Task::List),
+            b'c' => create = true,
+            b'n' => show = true,
+            b'v' => task = Task::Verify,
+            b'x' => task = Task::Delete,
+            b'l' => (task, list) = (Task::List, true),
             b'b' => from = From::CommandLine,
             b'i' => from = From::StandardInput,
             b't' => comments = true,
@@ -114,16 +115,16 @@ fn order(words: Words) -> Result<Order, Failure> {
             }
         }
     }
-    if tasks.iter().skip(1).any(|task| Some(task) != tasks.first()) {
-        return Err(usage());
+    if show {
+        // Apache's program crashes when it is to look into no database.
+        if task != Task::Update {
+            return Err(usage());
+        }
+        task = Task::Show;
     }
-    let task = tasks.first().copied().unwrap_or(Task::Update);
-    let with_password = from == From::CommandLine && task != Task::Delete;
-    let wanted = usize::from(task != Task::Show)
-        + usize::from(task != Task::List)
-        + usize::from(with_password)
-        + usize::from(comments);
-    if words.operands.len() != wanted || (task == Task::List && from != From::Twice) {
+    let with_password = from == From::CommandLine;
+    let wanted = usize::from(!show) + usize::from(!list) + usize::from(with_password) + usize::from(comments);
+    if words.operands.len() != wanted {
         return Err(usage());
     }
     if cost != 0 && scheme != Scheme::Bcrypt {
@@ -136,35 +137,34 @@ fn order(words: Words) -> Result<Order, Failure> {
     let mut operands = words.operands.into_iter();
     let mut next = |there: bool| if there { operands.next() } else { None };
     let file = next(task != Task::Show).unwrap_or_default();
-    let user = next(task != Task::List).unwrap_or_default();
+    let user = next(!list).unwrap_or_default();
     let password = next(with_password).unwrap_or_default();
     let comment = next(comments);
-    if user.len() > 255 {
-        return Err((OVERFLOW, "Username too long (> 255)\n".to_owned()));
-    }
-    if user.contains(&b':') {
-        return Err((BAD_USER, "Username contains invalid characters\n".to_owned()));
-    }
-    Ok(Order { task, from, scheme, cost, format, file, user, password, comment })
+    Ok(Order { task, create, from, scheme, cost, format, file, user, password, comment })
 }
 
 fn run(order: &Order) -> Result<(), Failure> {
     let user = BStr::new(&order.user);
     if order.task == Task::Show {
-        let record = record(order)?;
+        valid(&order.user)?;
+        let record = record(order, &password(order)?)?;
         say([&order.user[..], b":", &record, b"\n"].concat());
         return Ok(());
     }
     let mut database = open(order)?;
     let broken = |error: i32| failure(order, &errno_text(error));
+    if order.task == Task::List {
+        return list(order, &database.pairs().map_err(broken)?);
+    }
+    valid(&order.user)?;
+    let password = if order.task == Task::Delete { Vec::new() } else { password(order)? };
     match order.task {
-        Task::List => return list(order, &database.pairs().map_err(broken)?),
         Task::Verify => {
             let Some(record) = database.fetch(&order.user).map_err(broken)? else {
                 return Err((BAD_USER, format!("The user '{user}' could not be found in database\n")));
             };
             let hash = record.split(|byte| *byte == b':').next().unwrap_or_default();
-            if !server::password_matches(&password(order)?, hash) {
+            if !server::password_matches(&password, hash) {
                 return Err((MISMATCH, format!("Password mismatch for user '{user}'\n")));
             }
             say(format!("Password validated for user '{user}'\n"));
@@ -178,7 +178,7 @@ fn run(order: &Order) -> Result<(), Failure> {
         }
         _ => {}
     }
-    let record = record(order)?;
+    let record = record(order, &password)?;
     let known = database.fetch(&order.user).map_err(broken)?.is_some();
     match database.store(&order.user, &record) {
         Err(libc::EINVAL) => return Err((OVERFLOW, "Record too long\n".to_owned())),
@@ -186,8 +186,8 @@ fn run(order: &Order) -> Result<(), Failure> {
     }
     done(
         order,
-        match (order.task, known) {
-            (Task::Create, _) => "created",
+        match (order.create, known) {
+            (true, _) => "created",
             (_, true) => "modified",
             (_, false) => "updated",
         },
@@ -208,7 +208,7 @@ fn open(order: &Order) -> Result<Dbm, Failure> {
         return Err(failure(order, "DSO load failed"));
     };
     let access = match order.task {
-        Task::Create => Access::Create,
+        _ if order.create => Access::Create,
         Task::List | Task::Verify => Access::Read,
         _ => Access::Write,
     };
@@ -216,6 +216,12 @@ fn open(order: &Order) -> Result<Dbm, Failure> {
 }
 
 fn list(order: &Order, pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Failure> {
+    let sdbm = order.format.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(b"SDBM"));
+    if sdbm && pairs.is_empty() {
+        // The other kinds do not tell that there is no first record.
+        say(format!("Empty database -- {}\n", order.file.as_bstr()));
+        return Ok(());
+    }
     let mut text =
         format!("Dumping records from database -- {}\n    {:<32} Comment\n", order.file.as_bstr(), "Username");
     for (user, record) in pairs {
@@ -230,7 +236,22 @@ fn list(order: &Order, pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A name that a record may have; the database is there by then.
+fn valid(user: &[u8]) -> Result<(), Failure> {
+    if !(1..=64).contains(&user.len()) {
+        return Err((BAD_USER, "Invalid username length\n".to_owned()));
+    }
+    if user.contains(&b':') {
+        return Err((BAD_USER, "Username contains invalid characters\n".to_owned()));
+    }
+    Ok(())
+}
+
+/// The password; of the command line's any length will do.
 fn password(order: &Order) -> Result<Vec<u8>, Failure> {
+    if order.from == From::CommandLine {
+        return Ok(order.password.clone());
+    }
     password::obtain(order.from, &order.password).map_err(plain)
 }
 
@@ -240,9 +261,11 @@ fn plain((code, text): (u8, String)) -> Failure {
 }
 
 /// What stands in the database for a user: the hash and the comment.
-fn record(order: &Order) -> Result<Vec<u8>, Failure> {
-    let password = password(order)?;
-    let hash = password::hashed(order.scheme, &password, order.cost).map_err(plain)?;
+fn record(order: &Order, password: &[u8]) -> Result<Vec<u8>, Failure> {
+    let hash = password::hashed(order.scheme, password, order.cost).map_err(plain)?;
+    if order.scheme == Scheme::Crypt && password.len() > 8 {
+        say("Warning: Password truncated to 8 characters by CRYPT algorithm.\n");
+    }
     Ok(match &order.comment {
         Some(comment) => [&hash[..], b":", comment].concat(),
         None => hash,

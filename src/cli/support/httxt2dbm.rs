@@ -56,9 +56,14 @@ fn order(words: Words) -> Result<Order, String> {
     if let Some(complaint) = words.complaint {
         return Err(usage(&format!("{{program}}: {complaint}\nError: Parsing Arguments Failed")));
     }
-    let none = words.flags.is_empty() && words.operands.is_empty();
+    let none = std::env::args_os().len() < 2;
     let mut order = Order::default();
+    let mut seen = Vec::new();
     for (flag, value) in words.flags {
+        if seen.contains(&flag) {
+            return Err(usage(&format!("Error: -{} can only be passed once", char::from(flag))));
+        }
+        seen.push(flag);
         match flag {
             b'v' => order.verbose = true,
             b'f' => order.format = Some(value),
@@ -103,8 +108,8 @@ fn convert(order: &Order) -> Result<(), String> {
         let _ = writeln!(err, "DBM File: {}", order.output.as_bstr());
     }
     for line in input.split(b'\n') {
-        let line =
-            line.map_err(|error| cannot("open input file", &order.input, error.raw_os_error().unwrap_or(libc::EIO)))?;
+        // What cannot be read ends the text, as a directory does.
+        let Ok(line) = line else { break };
         let Some((key, value)) = pair(&line) else { continue };
         if order.verbose {
             let _ = writeln!(err, "    '{}' -> '{}'", key.as_bstr(), value.as_bstr());

@@ -101,8 +101,15 @@ pub(super) fn obtain(from: From, given: &[u8]) -> Result<Vec<u8>, (u8, String)> 
 
 /// The number behind -C or -r.
 pub(super) fn cost(value: &[u8]) -> Result<u32, (u8, String)> {
-    let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<i32>().ok()).filter(|cost| *cost > 0);
+    // What is too large for a number is the largest; of it the low half counts.
+    let large = |text: &str| text.parse::<i64>().ok().or_else(|| all_digits(text).then_some(i64::MAX));
+    let number = std::str::from_utf8(value).ok().and_then(large).filter(|cost| *cost > 0);
     number.map(|cost| cost as u32).ok_or_else(|| (SYNTAX, "argument to -C/-r must be a positive integer".to_owned()))
+}
+
+fn all_digits(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// [`hash`], what is wrong with the exit code.

@@ -176,8 +176,10 @@ fn error_document(cx: &mut Cx<'_>, code: Word<'_>, text: Word<'_>) -> Outcome {
     if Status(status).line().is_none() {
         return Err(Complaint::Text([b"Unsupported HTTP response code ", code.as_bytes()].concat().into()));
     }
-    let is_url = crate::server::is_url(text.as_bstr());
-    let is_target = is_url || text.starts_with(b"/");
+    // What has a space in it is a text, whatever it begins with.
+    let one_word = !text.contains(&b' ');
+    let is_url = one_word && crate::server::is_url(text.as_bstr());
+    let is_target = is_url || one_word && text.starts_with(b"/");
     if status == 401 && is_url {
         let text = format!(
             "AH00113: {}:{} cannot use a full URL in a 401 ErrorDocument directive --- ignoring!",
@@ -437,7 +439,8 @@ fn set_handler(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
     let handler = if is(word, "none") {
         Handler::None
     } else if word.contains_str("%{") {
-        let compiled = Expression::string(word, cx.rights(), cx.providers)
+        // Which handler answers says nothing about what it answers: no Vary.
+        let compiled = Expression::string(word, cx.rights().without_vary(), cx.providers)
             .map_err(|error| Complaint::from(format!("Can't parse expression : {error}")))?;
         Handler::Expression(Arc::new(compiled.at("core", cx.file, cx.line)))
     } else {

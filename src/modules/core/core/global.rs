@@ -122,7 +122,7 @@ fn mutex(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
         None => (mechanism.as_bytes(), None),
     };
     match name.to_ascii_lowercase().as_slice() {
-        b"default" | b"pthread" | b"sysvsem" | b"posixsem" | b"sem" | b"none" => {}
+        b"default" | b"yes" | b"pthread" | b"sysvsem" | b"posixsem" | b"sem" | b"none" | b"no" => {}
         b"flock" | b"fcntl" | b"file" => {
             if let Some(dir) = file.filter(|dir| !cx.server_root_relative(dir).is_dir()) {
                 let text = format!("Invalid Mutex directory in argument {}:{}", name.as_bstr(), dir.as_bstr());
@@ -143,13 +143,14 @@ fn mutex(cx: &mut Cx<'_>, args: Word<'_>) -> Outcome {
     if let Some(word) = named.iter().rev().find(|word| !known(word)) {
         return Err(format!("Mutex type {word} is not valid").into());
     }
-    if name.eq_ignore_ascii_case(b"none") {
+    if name.eq_ignore_ascii_case(b"none") || name.eq_ignore_ascii_case(b"no") {
         let name = named.last().map_or("default".into(), |word| word.to_ascii_lowercase());
         return Err(format!("None is not allowed for mutex type {}", name.as_bstr()).into());
     }
     let kind = match name.to_ascii_lowercase().as_slice() {
         b"file" => "fcntl".into(),
         b"sem" => "posixsem".into(),
+        b"yes" => "default".into(),
         kind => BString::from(kind),
     };
     let dir = file.map(|dir| <[u8]>::from_path(&cx.server_root_relative(dir)).unwrap_or_default().into());
@@ -220,7 +221,8 @@ fn max_connections(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
 fn core_dump(cx: &mut Cx<'_>, word: Word<'_>) -> Outcome {
     let dir = cx.server_root_relative(word);
     if !dir.is_dir() {
-        return Err(format!("CoreDumpDirectory {} does not exist", dir.display()).into());
+        let what = if dir.exists() { "is not a directory" } else { "does not exist" };
+        return Err(format!("CoreDumpDirectory {} {what}", dir.display()).into());
     }
     cx.process.core_dump_directory = Some(dir);
     Ok(())

@@ -399,6 +399,11 @@ impl Source for Output {
                     }
                     Ok(None)
                 }
+                Err(Failure::Timeout) if !self.raw_answer => {
+                    let text = format_args!("AH00574: ap_content_length_filter: apr_bucket_read() failed");
+                    r.log_errno(Level::Error, "core", 70_007, text);
+                    Err(Fault::ours(format!("{}: the script is silent", self.kind.module)))
+                }
                 Err(Failure::Timeout) => Err(Fault::ours(format!("{}: the script is silent", self.kind.module))),
                 Err(Failure::Read(error)) => Err(Fault::ours(error.to_string())),
             }

@@ -212,9 +212,12 @@ impl Running {
                 }
                 Ok(Event::Output(Err(error))) => return Err(Failure::Read(error)),
                 Err(_) => {
-                    let text =
-                        format_args!("AH01220: Timeout waiting for output from CGI script {}", raw(&self.filename));
-                    r.log(Level::Warn, self.kind.module, text);
+                    // The daemon's module leaves it to whoever waits.
+                    if self.kind.module == "cgi" {
+                        let text =
+                            format_args!("AH01220: Timeout waiting for output from CGI script {}", raw(&self.filename));
+                        r.log(Level::Warn, self.kind.module, text);
+                    }
                     return Err(Failure::Timeout);
                 }
             }
