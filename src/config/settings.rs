@@ -42,6 +42,9 @@ impl Slot {
 pub trait Settings: Default + Clone + Send + Sync + 'static {
     /// The type's slot; write it with the [`slot!`](crate::slot) macro.
     fn slot() -> &'static Slot;
+    /// Whether a virtual host that says nothing of the module has the main server's settings as they are; otherwise they
+    /// are merged with the default, so that what is not for hosts stays with the main server.
+    const SILENT_HOSTS_SHARE: bool = true;
     /// What holds where `add` (the more specific) stands on top of `base`.
     fn merge(base: &Self, add: &Self) -> Self;
 }
@@ -63,6 +66,7 @@ pub struct SettingsKind {
     slot: fn() -> &'static Slot,
     create: fn() -> Erased,
     merge: fn(&Erased, &Erased) -> Erased,
+    silent_hosts_share: bool,
 }
 
 /// Makes a record's `server` and `dir` fields.
@@ -75,7 +79,12 @@ impl Config {
     }
     /// The module keeps `T` for each server or section.
     pub const fn of<T: Settings>() -> Option<SettingsKind> {
-        Some(SettingsKind { slot: T::slot, create: || Arc::new(T::default()), merge: merge_erased::<T> })
+        Some(SettingsKind {
+            slot: T::slot,
+            create: || Arc::new(T::default()),
+            merge: merge_erased::<T>,
+            silent_hosts_share: T::SILENT_HOSTS_SHARE,
+        })
     }
 }
 
@@ -158,8 +167,8 @@ impl SettingsVec {
         let inherit = |(index, base): (usize, &Option<Erased>)| {
             let base = base.as_ref()?;
             match kinds.0.get(index).copied().flatten() {
-                Some(kind) => Some((kind.merge)(base, &(kind.create)())),
-                None => Some(base.clone()),
+                Some(kind) if !kind.silent_hosts_share => Some((kind.merge)(base, &(kind.create)())),
+                _ => Some(base.clone()),
             }
         };
         SettingsVec { values: self.values.iter().enumerate().map(inherit).collect() }

@@ -2,11 +2,12 @@
 
 use super::chunked::{self, Decoder};
 use super::head::{self, Limits};
-use super::input::Input;
+use super::input::{Clock, Input};
 use crate::config::CoreServer;
 use crate::engine::BoxFuture;
 use crate::log::{Level, raw};
 use crate::request::{Body, Fault, Piece, Request, Source, Status, Version};
+use crate::server;
 use bstr::ByteSlice;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -95,13 +96,11 @@ struct State {
     malformed: bool,
     read: u64,
     begun: bool,
-    patience: Duration,
 }
 
 impl Incoming {
-    pub fn new(input: Input, framing: Framing, patience: Duration) -> Arc<Incoming> {
-        let state =
-            State { input: Some(input), framing, fault: None, malformed: false, read: 0, begun: false, patience };
+    pub fn new(input: Input, framing: Framing) -> Arc<Incoming> {
+        let state = State { input: Some(input), framing, fault: None, malformed: false, read: 0, begun: false };
         Arc::new(Incoming(Mutex::new(state)))
     }
     /// The body as a request carries it.
@@ -142,7 +141,7 @@ struct Reader(Arc<Incoming>);
 impl Source for Reader {
     fn next<'a>(&'a mut self, r: &'a mut Request) -> BoxFuture<'a, Result<Option<Piece>, Fault>> {
         Box::pin(async move {
-            let (mut input, mut framing, begun, patience) = {
+            let (mut input, mut framing, begun) = {
                 let mut state = self.0.0.lock();
                 if let Some(status) = state.fault {
                     return Err(Fault::client(status, "the request body cannot be read"));
@@ -153,11 +152,14 @@ impl Source for Reader {
                 let Some(input) = state.input.take() else {
                     return Err(Fault::client(Status::BAD_REQUEST, "the connection is gone"));
                 };
-                (input, state.framing, std::mem::replace(&mut state.begun, true), state.patience)
+                (input, state.framing, std::mem::replace(&mut state.begun, true))
             };
+            // Those of the host that the request is for, which was not known when its head was read.
+            let patience = super::send::patience(r.server);
             let limit = r.dir.core().limit_request_body.unwrap_or(DEFAULT_LIMIT);
             let mut result = Ok(());
             if !begun {
+                input.clock = Clock::start(server::read_limits(r.server).body, "body");
                 result = begin(&mut input, &framing, limit, r, patience).await;
             }
             let got = match result {

@@ -261,7 +261,7 @@ async fn work(
             Head::Good => {
                 let slot = Slot::take(connection).await;
                 slot.show(SlotState::Writing, Some(&r));
-                match answer(&mut r, input, stream, &limits, &reading, &slot).await {
+                match answer(&mut r, input, stream, &limits, &slot).await {
                     Ok(Rest::Http1(rest)) => Ok(rest),
                     Err(unread) => Err(unread),
                     Ok(Rest::Http2(rest, parts)) => {
@@ -399,12 +399,12 @@ async fn answer(
     mut input: Input,
     stream: &Stream,
     limits: &Limits,
-    reading: &ReadLimits,
     slot: &Slot,
 ) -> Result<Rest, Unread> {
     let mut manner = Manner::default();
     let checked = prepare(r, limits, &mut manner.close);
-    input.clock = Clock::start(reading.body, "body");
+    // The body has a clock of its own, by the host that it is for.
+    input.clock = Clock::default();
     if r.method.is(MethodNumber::CONNECT) || r.headers_in.contains("Upgrade") {
         *r.connection.early.lock() = input.unread().to_vec();
     }
@@ -412,7 +412,7 @@ async fn answer(
     let mut input = match checked {
         Ok(Framing::None) => Some(input),
         Ok(framing) => {
-            let shared = Incoming::new(input, framing, send::patience(r.server));
+            let shared = Incoming::new(input, framing);
             r.body_in = shared.body();
             incoming = Some(shared);
             None

@@ -140,13 +140,7 @@ fn remotes_by_place_and_words() {
 
 #[test]
 fn blocks_and_domains() {
-    let blocked = [
-        "ProxyBlock .wicked. localhost",
-        "ProxyBlock *",
-        "ProxyBlock 127.0.0.1",
-        "ProxyBlock WICKED",
-        "ProxyBlock http://a.wicked.test/",
-    ];
+    let blocked = ["ProxyBlock .wicked. localhost", "ProxyBlock *", "ProxyBlock 127.0.0.1"];
     for (number, conf) in blocked.iter().enumerate() {
         let (group, backend) =
             forward(&format!("ProxyBlock {number}"), &format!("{conf}\nProxyDomain .example.test\n"));

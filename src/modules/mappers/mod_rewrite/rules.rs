@@ -167,6 +167,8 @@ pub struct ServerRules(pub RuleSet);
 
 impl Settings for ServerRules {
     crate::slot!();
+    // The rules of the main server are its own.
+    const SILENT_HOSTS_SHARE: bool = false;
     fn merge(base: &Self, add: &Self) -> Self {
         ServerRules(RuleSet::merged(&base.0, &add.0))
     }

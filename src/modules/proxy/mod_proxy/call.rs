@@ -8,11 +8,12 @@ use super::state::{Busy, clock, word};
 use super::translate::{proxy_error, proxy_error_errno};
 use super::worker::{self, Worker};
 use crate::config::{Configuration, CoreServer, Trace, whole_number};
-use crate::engine::BoxFuture;
+use crate::engine::{self, BoxFuture};
 use crate::log::{Level, raw};
 use crate::module::{Answer, declined};
 use crate::request::{MethodNumber, Request, Status};
 use crate::server;
+use crate::sys::resolve;
 use bstr::{BStr, BString, ByteSlice};
 use std::sync::Arc;
 
@@ -361,7 +362,14 @@ pub fn blocks(r: &Request) -> bool {
 /// Whether ProxyBlock names the host; says so.
 pub fn blocked(r: &mut Request, host: &[u8]) -> Option<Answer> {
     let literal = host.to_str().ok().and_then(|text| text.parse::<std::net::IpAddr>().ok());
-    let found = r.server::<ProxyServer>().blocks.iter().find_map(|block| {
+    let blocks = &r.server::<ProxyServer>().blocks;
+    // A name that leads to a blocked address is blocked as well.
+    let addresses = match literal {
+        Some(ip) => vec![ip],
+        None if blocks.iter().any(|block| !block.addresses.is_empty()) => engine::block(|| resolve::addresses_of(host)),
+        None => Vec::new(),
+    };
+    let found = blocks.iter().find_map(|block| {
         if block.word == "*" || host.find(block.word.as_slice()).is_some() {
             return Some(format!(
                 "AH00916: connect to remote machine {} blocked: name {} matched",
@@ -369,7 +377,7 @@ pub fn blocked(r: &mut Request, host: &[u8]) -> Option<Answer> {
                 block.word
             ));
         }
-        let ip = literal.filter(|ip| block.addresses.contains(ip))?;
+        let ip = block.addresses.iter().find(|ip| addresses.contains(ip))?;
         Some(format!("AH00917: connect to remote machine {} blocked: IP {ip} matched", host.as_bstr()))
     })?;
     r.log(Level::Warn, "proxy", format_args!("{found}"));
