@@ -30,26 +30,6 @@ fn stages_that_are_off() {
         .check();
 }
 
-/// A body has the deadline of the host that it is for, a head that of the address's first.
-#[test]
-fn hosts() {
-    group("RequestReadTimeout of hosts")
-        .conf(
-            r#"LogLevel warn reqtimeout:info
-            Timeout 60
-            RequestReadTimeout header=0 body=0
-            <VirtualHost *:@PORT@>
-            ServerName patient.example
-            </VirtualHost>
-            <VirtualHost *:@PORT@>
-            ServerName hasty.example
-            RequestReadTimeout body=1
-            </VirtualHost>"#,
-        )
-        .hold("POST / HTTP/1.1\r\nHost: hasty.example\r\nContent-Length: 10\r\n\r\nabc")
-        .check();
-}
-
 #[test]
 fn errors() {
     group("reqtimeout errors").syntax(&[
